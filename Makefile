@@ -1,0 +1,102 @@
+# MPP platform. `make` alone explains the targets.
+# Needs make, bash and Python 3.11 or newer with its venv module; everything else is installed into .venv.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS   += --no-print-directory
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
+
+# `make run` passes these on; unset ones keep the program's defaults.
+PORT   ?=
+HOST   ?=
+BROKER ?=
+RUN_ENVIRONMENT := $(if $(PORT),MPP_HTTP_PORT=$(PORT)) $(if $(HOST),MPP_HTTP_HOST=$(HOST)) $(if $(MPP_DATA_DIR),MPP_DATA_DIR='$(MPP_DATA_DIR)')
+
+# Extra arguments for pytest: make test ARGS="-k numbering -x"
+ARGS   ?=
+SUITES := unit contract integration isolation e2e fault
+TESTS  := $(wildcard $(addprefix tests/,$(SUITES)))
+
+# The lock files must not depend on the mirrors of the machine that wrote them.
+LOCK := PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= PIP_EXTRA_INDEX_URL= CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe \
+        --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
+
+.PHONY: help
+help: ## Show this list
+	@echo "MPP platform - queues of public service malls"
+	@echo
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "  make run takes PORT (8000), HOST (127.0.0.1), MPP_DATA_DIR (.mpp) and BROKER=rabbitmq"
+	@echo "  make test takes ARGS, e.g. make test ARGS=\"-k numbering -x\""
+	@echo "  PYTHON chooses the interpreter, e.g. make run PYTHON=python3.12"
+
+.PHONY: run
+run: install ## Install, start the whole platform on this machine and show its addresses (Ctrl-C stops it)
+	@exec env $(RUN_ENVIRONMENT) $(BIN)/mpp up $(if $(BROKER),--broker $(BROKER))
+
+.PHONY: test
+test: install-dev ## Run all tests with a private PostgreSQL and RabbitMQ
+	@exec $(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+.PHONY: lint
+lint: install-dev ## Check style, types and import rules
+	@echo "ruff check";  $(BIN)/ruff check .
+	@echo "ruff format"; $(BIN)/ruff format --check .
+	@echo "mypy";        $(BIN)/mypy
+	@echo "import rules"; $(BIN)/lint-imports
+
+.PHONY: format
+format: install-dev ## Format the code and repair what the linter can repair
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: lock
+lock: install-dev ## Resolve requirements*.in again into the hashed lock files (UPGRADE=1 takes newer versions)
+	@echo "requirements.txt";     $(LOCK) $(if $(UPGRADE),--upgrade) -o requirements.txt requirements.in
+	@echo "requirements-dev.txt"; $(LOCK) $(if $(UPGRADE),--upgrade) -o requirements-dev.txt requirements-dev.in
+	@! grep -nE '://|^-|--(index-url|find-links|trusted-host)' requirements.txt requirements-dev.txt || { echo "a lock file names a place to fetch from"; exit 1; }
+
+.PHONY: clean
+clean: ## Remove the virtual environment, build products and caches (not the data in .mpp)
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find services gateway deploy tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# --- virtual environment ----------------------------------------------------------------------------------------------
+# A stamp in .venv remembers what was installed: lock, project file, interpreter and place (scripts hold absolute paths).
+# flock: `make run` and `make test` of one checkout may come at the same moment.
+
+.PHONY: install
+install: ## Create .venv with the locked run-time packages (done by run)
+	@$(call install_locked,requirements.txt,run)
+
+.PHONY: install-dev
+install-dev: ## Create .venv with the locked packages of tests and checks too (done by test and lint)
+	@$(call install_locked,requirements-dev.txt,dev)
+
+define install_locked
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	echo "Python 3.11 or newer is needed, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true). On Debian or Ubuntu: apt-get install python3 python3-venv; or name one: make PYTHON=python3.12 ..." >&2; exit 1; }; \
+exec 9>.venv.lock; flock 9; \
+wanted="$$(cat $(1) pyproject.toml | sha256sum | cut -d' ' -f1) $(CURDIR) $$($(PYTHON) -c 'import sys; print(sys.version)' | tr '\n' ' ')"; \
+if [ "$$(cat $(VENV)/installed-$(2) 2>/dev/null)" = "$$wanted" ] && $(BIN)/python -c '' 2>/dev/null; then exit 0; fi; \
+$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	echo "Python's venv module is missing. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
+if ! { [ "$$(cat $(VENV)/made-for 2>/dev/null)" = "$${wanted#* }" ] && $(BIN)/python -c '' 2>/dev/null; }; then \
+	echo "Creating the virtual environment $(VENV)"; \
+	$(PYTHON) -m venv --clear $(VENV); \
+	echo "$${wanted#* }" > $(VENV)/made-for; \
+fi; \
+echo -n "Installing $$(grep -c '==' $(1)) locked packages from $(1) (some minutes the first time) "; \
+{ $(PIP) install --require-hashes --progress-bar off -r $(1) && \
+  $(PIP) install --quiet --no-build-isolation --no-deps -e .; } 2>$(VENV)/install.log | \
+	awk '/^(Collecting|Requirement already)/ {printf "."; fflush()} END {print ""}' || { \
+	cat $(VENV)/install.log >&2; echo "The installation failed; the reason stands above." >&2; exit 1; }; \
+echo "$$wanted" > $(VENV)/installed-$(2)
+endef
