@@ -69,7 +69,7 @@ clean: ## Remove the virtual environment, build products and caches (not the dat
 	@find services gateway deploy tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # --- virtual environment ----------------------------------------------------------------------------------------------
-# A stamp in .venv remembers what was installed: lock, project file, interpreter and place (scripts hold absolute paths).
+# A stamp in .venv remembers what was installed: lock, package metadata, interpreter and place (scripts hold absolute paths).
 # flock: `make run` and `make test` of one checkout may come at the same moment.
 
 .PHONY: install
@@ -84,7 +84,7 @@ define install_locked
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	echo "Python 3.11 or newer is needed, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true). On Debian or Ubuntu: apt-get install python3 python3-venv; or name one: make PYTHON=python3.12 ..." >&2; exit 1; }; \
 exec 9>.venv.lock; flock 9; \
-wanted="$$(cat $(1) pyproject.toml | sha256sum | cut -d' ' -f1) $(CURDIR) $$($(PYTHON) -c 'import sys; print(sys.version)' | tr '\n' ' ')"; \
+wanted="$$({ cat $(1); sed '/^.tool.ruff/,$$d' pyproject.toml; } | sha256sum | cut -d' ' -f1) $(CURDIR) $$($(PYTHON) -c 'import sys; print(sys.version)' | tr '\n' ' ')"; \
 if [ "$$(cat $(VENV)/installed-$(2) 2>/dev/null)" = "$$wanted" ] && $(BIN)/python -c '' 2>/dev/null; then exit 0; fi; \
 $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	echo "Python's venv module is missing. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
