@@ -1,0 +1,64 @@
+"""The command inbox: a command is done once, however often it arrives.
+
+The ``command_id`` is claimed by the command's own transaction and stored with the result; a repeat waits for the
+first to end and is answered from there. A command that was refused leaves no trace and may be tried again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.chassis import metrics
+from services.chassis.database import UnitOfWork
+from services.chassis.errors import DomainError
+
+RETENTION_HOURS = 48
+"""How long a repeat is recognised; clients repeat within seconds or minutes."""
+
+_CLAIM = sa.text(
+    "INSERT INTO command_inbox (command_id, fingerprint, received_at) VALUES (:command_id, :fingerprint, :now)"
+    " ON CONFLICT (command_id) DO NOTHING RETURNING command_id"
+)
+_STORED = sa.text("SELECT fingerprint, result FROM command_inbox WHERE command_id = :command_id")
+_KEEP = sa.text("UPDATE command_inbox SET result = CAST(:result AS jsonb) WHERE command_id = :command_id")
+_FORGET = sa.text("DELETE FROM command_inbox WHERE received_at < :before")
+
+
+def fingerprint(method: str, payload: dict[str, Any]) -> str:
+    """Return what tells two different requests apart: SHA-256 over method and canonical payload."""
+    canonical = json.dumps([method, payload], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def once(
+    work: UnitOfWork, method: str, payload: dict[str, Any], handler: Callable[[], dict[str, Any] | None]
+) -> dict[str, Any] | None:
+    """Run ``handler`` unless this command id was done before; return its (stored) result.
+
+    :raises DomainError: ``idempotency_key_reused`` when the same id arrives with another request.
+    """
+    command_id = work.context.command_id
+    if command_id is None:
+        return handler()
+    mark = fingerprint(method, payload)
+    claim = {"command_id": command_id, "fingerprint": mark, "now": work.now}
+    if work.execute(_CLAIM, claim).first() is None:
+        stored = work.execute(_STORED, {"command_id": command_id}).one()
+        if stored.fingerprint != mark:
+            raise DomainError("idempotency_key_reused")
+        metrics.RPC_REPEATED.labels(work.service).inc()
+        result: dict[str, Any] | None = stored.result
+        return result
+    result = handler()
+    work.execute(_KEEP, {"command_id": command_id, "result": json.dumps(result)})
+    return result
+
+
+def forget(work: UnitOfWork, before: Any) -> int:
+    """Delete command ids received before an instant; return how many."""
+    return work.execute(_FORGET, {"before": before}).rowcount

@@ -1,0 +1,68 @@
+"""Who calls, for which regency, and until when: what travels with every command and query."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Whoever acts. ``agencies`` is ``None`` for somebody who may act for every agency of the regency."""
+
+    id: str | None
+    role: str
+    regency: str | None = None
+    agencies: tuple[str, ...] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready form."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Rebuild from :meth:`to_dict`."""
+        agencies = data.get("agencies")
+        return cls(data.get("id"), data["role"], data.get("regency"), None if agencies is None else tuple(agencies))
+
+
+ANONYMOUS = Actor(None, "anonymous")
+"""A citizen without an account."""
+
+SYSTEM = Actor("system", "system")
+"""The platform itself: timers, catch-up, seeding."""
+
+UNBOUND_ROLES = frozenset({"anonymous", "system", "operator"})
+"""Roles that carry no regency of their own; every other actor acts in its own regency only."""
+
+DEFAULT_DEADLINE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class CallContext:
+    """What a call carries besides its payload. ``deadline`` is absolute Unix time in seconds."""
+
+    regency: str | None
+    actor: Actor = ANONYMOUS
+    command_id: str | None = None
+    deadline: float = field(default_factory=lambda: time.time() + DEFAULT_DEADLINE_SECONDS)
+    locale: str = "id"
+    traceparent: str | None = None
+
+    def remaining(self) -> float:
+        """Return the seconds left until the deadline; negative when it is over."""
+        return self.deadline - time.time()
+
+    def within(self, seconds: float) -> CallContext:
+        """Return the same context with a deadline ``seconds`` from now."""
+        return replace(self, deadline=time.time() + seconds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready form."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Rebuild from :meth:`to_dict`."""
+        return cls(**{**data, "actor": Actor.from_dict(data["actor"])})

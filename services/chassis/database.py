@@ -1,0 +1,239 @@
+"""The unit of work: one transaction, one regency, one role.
+
+A service's login may touch no regency's table. A unit of work first runs one statement that sets role,
+``search_path`` and timeouts for this transaction only; without a regency every read is refused by PostgreSQL
+itself. State, events and the command's result are committed together or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+
+# psycopg's C wait would block every green thread of the process (two threads on one row lock hang it for good).
+os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, CursorResult, Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.sql import Executable
+
+from services.chassis import events, metrics
+from services.chassis.clock import Clock, SystemClock
+from services.chassis.context import SYSTEM, CallContext
+from services.chassis.errors import Busy, DatabaseUnavailable, DeadlineExceeded, DomainError
+from services.chassis.events import Event
+from services.chassis.tenancy import role_of, schema_of
+
+_ENTER_REGENCY = sa.text(
+    "SELECT set_config('role', :role, true), set_config('search_path', :schema, true),"
+    " set_config('statement_timeout', :timeout, true), set_config('lock_timeout', :timeout, true)"
+)
+_ENTER_PLATFORM = sa.text(
+    "SELECT set_config('search_path', 'platform', true), set_config('statement_timeout', :timeout, true)"
+)
+_REGENCIES = sa.text("SELECT slug FROM platform.regency WHERE provisioned_at IS NOT NULL ORDER BY slug")
+
+_UNKNOWN_ROLE = "22023"
+_STATEMENT_TIMEOUT = "57014"
+_LOCK_TIMEOUT = "55P03"
+_DEADLOCK = ("40P01", "40001")
+_OUT_OF_RESOURCES = "53"
+
+
+class Work:
+    """One open transaction."""
+
+    def __init__(self, connection: Connection, context: CallContext, now: Any) -> None:
+        self.connection = connection
+        self.context = context
+        self.now = now
+        """One instant (aware UTC) for everything that happens in this transaction."""
+
+    def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Run one statement of a ``store.py``."""
+        result: CursorResult[Any] = self.connection.execute(statement, parameters)  # type: ignore[arg-type]
+        return result
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Undo what happens inside, and only that, when it raises."""
+        with self.connection.begin_nested():
+            yield
+
+
+class PlatformWork(Work):
+    """A transaction of the service's own login: registry and outbox, and no regency's table."""
+
+
+class UnitOfWork(Work):
+    """A transaction under one regency's role."""
+
+    def __init__(self, connection: Connection, context: CallContext, now: Any, service: str, regency: str) -> None:
+        super().__init__(connection, context, now)
+        self.service = service
+        self.regency = regency
+        self.emitted: list[Event] = []
+
+    def emit(self, event: Event) -> None:
+        """Say what happened; written with the state at commit, the stream's row locked last."""
+        self.emitted.append(event)
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Undo what happens inside when it raises, events included."""
+        before = len(self.emitted)
+        try:
+            with self.connection.begin_nested():
+                yield
+        except BaseException:
+            del self.emitted[before:]
+            raise
+
+
+class Database:
+    """The connections of one service in one process: one small pool, not one per regency."""
+
+    def __init__(self, service: str, url: str, *, clock: Clock | None = None, pool_size: int = 5) -> None:
+        self.service = service
+        self.clock = clock or SystemClock()
+        self.committed: list[Any] = []
+        """Called without arguments after each commit that wrote events (the relay's wake-up)."""
+        self._engine = _engine(url, service, pool_size)
+        metrics.DATABASE_POOL_IN_USE.labels(service).set_function(self._engine.pool.checkedout)  # type: ignore[attr-defined]
+
+    @contextmanager
+    def regency_work(
+        self, regency: str, *, context: CallContext | None = None, timeout: float = 5.0, read_only: bool = False
+    ) -> Iterator[UnitOfWork]:
+        """Open a unit of work for one regency; commit when the block ends, roll back when it raises.
+
+        :param context: who calls, until when; the deadline also bounds each statement and the commit.
+        :param timeout: seconds, when no context is given.
+        :raises DomainError: ``regency_unknown`` when the regency is not provisioned here.
+        :raises Unavailable: database away, deadline over, or no connection free in time.
+        """
+        call = context or CallContext(regency=regency, actor=SYSTEM, deadline=time.time() + timeout)
+        settings = {"role": role_of(self.service, regency), "schema": schema_of(regency)}
+        with self._transaction(_ENTER_REGENCY, settings, call, read_only) as connection:
+            work = UnitOfWork(connection, call, self.clock.now(), self.service, regency)
+            yield work
+            if work.emitted:
+                events.record(work)
+            _check_deadline(call)
+        if work.emitted:
+            for wake in self.committed:
+                wake()
+
+    @contextmanager
+    def platform_work(self, *, timeout: float = 5.0, context: CallContext | None = None) -> Iterator[PlatformWork]:
+        """Open a transaction of the service's login for the tables in schema ``platform``."""
+        call = context or CallContext(regency=None, actor=SYSTEM, deadline=time.time() + timeout)
+        with self._transaction(_ENTER_PLATFORM, {}, call, False) as connection:
+            yield PlatformWork(connection, call, self.clock.now())
+            _check_deadline(call)
+
+    def regencies(self) -> list[str]:
+        """Return the slugs of all regencies that are provisioned in this service, sorted."""
+        with self.platform_work() as work:
+            return list(work.execute(_REGENCIES).scalars())
+
+    def check(self) -> None:
+        """Raise unless the database answers and is migrated (readiness)."""
+        with self.platform_work(timeout=2.0) as work:
+            work.execute(_REGENCIES).first()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(
+        self, enter: sa.TextClause, settings: dict[str, Any], call: CallContext, read_only: bool
+    ) -> Iterator[Connection]:
+        started = time.perf_counter()
+        try:
+            connection = self._entered(enter, settings, call, read_only)
+            try:
+                yield connection
+                connection.commit()
+            finally:
+                connection.close()
+        except (SQLAlchemyError, psycopg.Error) as error:
+            meaning = _meaning(error)
+            if meaning is error:
+                raise
+            raise meaning from error
+        finally:
+            metrics.DATABASE_WORK.labels(self.service).observe(time.perf_counter() - started)
+
+    def _entered(
+        self, enter: sa.TextClause, settings: dict[str, Any], call: CallContext, read_only: bool
+    ) -> Connection:
+        """Connect and run the entering statement; once more on a fresh connection if the pooled one had died."""
+        for attempt in (1, 2):
+            _check_deadline(call)
+            connection = self._engine.connect()
+            try:
+                if read_only:
+                    connection = connection.execution_options(postgresql_readonly=True)
+                connection.execute(enter, {**settings, "timeout": str(max(1, int(call.remaining() * 1000)))})
+            except BaseException as error:
+                connection.close()
+                if attempt == 1 and isinstance(error, DBAPIError) and error.connection_invalidated:
+                    continue
+                raise
+            return connection
+        raise AssertionError("unreachable")  # pragma: no cover
+
+
+def _engine(url: str, service: str, pool_size: int) -> Engine:
+    return sa.create_engine(
+        sa.make_url(url).set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=5.0,
+        pool_recycle=900,  # a backend that has touched hundreds of schemas holds much memory
+        pool_use_lifo=True,
+        connect_args={
+            # Plans made for one regency's search_path do not fit the next ("cached plan must not change result type").
+            "prepare_threshold": None,
+            "connect_timeout": 3,
+            "application_name": f"mpp-{service}",
+            "options": "-c timezone=UTC",
+        },
+    )
+
+
+def _check_deadline(call: CallContext) -> None:
+    if call.remaining() <= 0:
+        raise DeadlineExceeded
+
+
+def _meaning(error: BaseException) -> BaseException:
+    """Translate a driver's error into ours; errors that are bugs or broken rules come back as they are."""
+    if isinstance(error, PoolTimeout):
+        return Busy("no database connection free")
+    if not isinstance(error, DBAPIError):
+        return error
+    original = error.orig
+    state = getattr(original, "sqlstate", None) or ""
+    if state == _UNKNOWN_ROLE and "role" in str(original):
+        return DomainError("regency_unknown")
+    if state in (_STATEMENT_TIMEOUT, _LOCK_TIMEOUT):
+        return DeadlineExceeded("statement or lock took too long")
+    if state in _DEADLOCK:
+        return Busy("transactions blocked each other")
+    if error.connection_invalidated or state.startswith(("08", "57P", _OUT_OF_RESOURCES)):
+        return DatabaseUnavailable(type(original).__name__)
+    if isinstance(original, psycopg.OperationalError):
+        return DatabaseUnavailable(type(original).__name__)
+    return error

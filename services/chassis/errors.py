@@ -1,0 +1,80 @@
+"""Errors that mean something to a caller, and how they travel between processes.
+
+A *domain error* is any exception with a stable ``code``. It crosses RPC as ``{code, details}`` and becomes an
+RFC 9457 problem document at the gateway. Everything else is a fault: logged where it happened, answered as
+``unexpected`` without a word about the inside.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class DomainError(Exception):
+    """A refusal with a stable ``code`` and details that are safe to show to the caller (never personal data)."""
+
+    def __init__(self, code: str, **details: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.details}" if self.details else self.code
+
+
+class InvalidPayload(DomainError):
+    """The payload does not fit its contract; ``errors`` lists ``{"field": "a.b", "message": "..."}``."""
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__("payload_invalid", errors=errors)
+
+
+class Unavailable(DomainError):
+    """Broker, database or service is away, or the deadline is over. Nothing is known to have happened: repeat
+    with the same command id to learn the outcome."""
+
+    def __init__(self, reason: str, code: str = "service_unavailable") -> None:
+        super().__init__(code)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.reason}"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached or is shutting down; consumers pause on this one."""
+
+
+class BrokerUnavailable(Unavailable):
+    """The message broker cannot be reached or did not confirm in time."""
+
+
+class DeadlineExceeded(Unavailable):
+    """The caller's deadline is over; the unit of work was rolled back."""
+
+    def __init__(self, reason: str = "deadline over") -> None:
+        super().__init__(reason, code="deadline_exceeded")
+
+
+class Busy(Unavailable):
+    """More callers wait than this process admits; better refused now than late."""
+
+    def __init__(self, reason: str = "too many waiting") -> None:
+        super().__init__(reason, code="busy")
+
+
+class PermanentFailure(Exception):
+    """Raised by an event handler for an event that no retry can help: it becomes a dead letter at once."""
+
+
+def as_error(exception: BaseException) -> dict[str, Any]:
+    """Return ``{"code", "details"}`` of an exception for the wire; faults become ``unexpected``."""
+    code = getattr(exception, "code", None)
+    if isinstance(code, str):
+        return {"code": code, "details": dict(getattr(exception, "details", {}) or {})}
+    return {"code": "unexpected", "details": {}}
+
+
+def from_error(error: dict[str, Any]) -> DomainError:
+    """Rebuild the exception that :func:`as_error` described."""
+    return DomainError(error["code"], **error.get("details", {}))

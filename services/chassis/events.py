@@ -1,0 +1,170 @@
+"""Events: what happened, written in the transaction that made it happen.
+
+``record`` writes one statement: it takes the stream's next numbers (locking the stream's row last), appends to the
+regency's ``event_log`` and to the shared ``outbox``, from which the relay publishes. There is no other way to
+publish an event, so none can be published without its state change, and none lost after it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+import sqlalchemy as sa
+
+from services.chassis.tenancy import stream_of
+
+if TYPE_CHECKING:
+    from services.chassis.database import UnitOfWork
+
+TYPE_PREFIX = "mpp."
+CONTENT_TYPE = "application/cloudevents+json"
+SEQUENCE_DIGITS = 20
+"""CloudEvents' ``sequence`` extension compares as text, so it is padded with zeros."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened. ``type`` without prefix (``ticket.called``); ``site`` decides the stream."""
+
+    type: str
+    subject: str
+    data: dict[str, Any]
+    site: str | None = None
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """An event as others receive it. ``sequence`` is contiguous within ``source``; ``time`` is aware UTC."""
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    regency: str
+    sequence: int
+    data: dict[str, Any]
+    traceparent: str | None = None
+
+    @property
+    def service(self) -> str:
+        """The service that owns the event's stream."""
+        return self.source.split("/")[3]
+
+    def to_cloudevent(self) -> dict[str, Any]:
+        """Return the CloudEvents 1.0 structured form (JSON-ready)."""
+        event = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": TYPE_PREFIX + self.type,
+            "subject": self.subject,
+            "time": self.time.isoformat(),
+            "datacontenttype": "application/json",
+            "dataschema": f"urn:mpp:{self.service}:{self.type}:v1",
+            "regency": self.regency,
+            "sequence": str(self.sequence).zfill(SEQUENCE_DIGITS),
+            "data": self.data,
+        }
+        if self.traceparent:
+            event["traceparent"] = self.traceparent
+        return event
+
+    @classmethod
+    def from_cloudevent(cls, event: dict[str, Any]) -> Self:
+        """Rebuild from :meth:`to_cloudevent`; raises ``ValueError`` for anything that is not one of our events."""
+        try:
+            if event["specversion"] != "1.0" or not event["type"].startswith(TYPE_PREFIX):
+                raise ValueError("not an mpp event")
+            if not event["source"].startswith(f"/regencies/{event['regency']}/"):
+                raise ValueError("source and regency differ")
+            return cls(
+                id=event["id"],
+                source=event["source"],
+                type=event["type"].removeprefix(TYPE_PREFIX),
+                subject=event["subject"],
+                time=datetime.fromisoformat(event["time"]),
+                regency=event["regency"],
+                sequence=int(event["sequence"]),
+                data=event["data"],
+                traceparent=event.get("traceparent"),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"malformed event: {error!r}") from error
+
+
+_RECORD = sa.text("""
+    WITH given AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:events AS jsonb))
+            AS given(position int, type text, subject text, data jsonb)
+    ), head AS (
+        INSERT INTO stream AS s (source, sequence) VALUES (:source, :count)
+        ON CONFLICT (source) DO UPDATE SET sequence = s.sequence + excluded.sequence
+        RETURNING s.sequence - :count AS base
+    ), logged AS (
+        INSERT INTO event_log (source, sequence, id, type, subject, time, data, traceparent)
+        SELECT :source, head.base + given.position, uuidv7(), given.type, given.subject, :time, given.data, :traceparent
+        FROM given CROSS JOIN head
+        RETURNING source, sequence, id, type, subject, time, data, traceparent
+    )
+    INSERT INTO platform.outbox (regency, source, sequence, event_id, type, subject, time, data, traceparent)
+    SELECT :regency, source, sequence, id, type, subject, time, data, traceparent FROM logged ORDER BY sequence
+""")
+
+_READ_LOG = sa.text("""
+    SELECT source, sequence, id, type, subject, time, data, traceparent FROM event_log
+    WHERE source = :source AND sequence > :after ORDER BY sequence LIMIT :limit
+""")
+
+_STREAMS = sa.text("SELECT source, sequence FROM stream ORDER BY source")
+
+
+def record(work: UnitOfWork) -> None:
+    """Append the unit's events to log and outbox; the last statement before its commit."""
+    by_stream: dict[str, list[Event]] = defaultdict(list)
+    for event in work.emitted:
+        by_stream[stream_of(work.service, work.regency, event.site)].append(event)
+    for source in sorted(by_stream):
+        rows = [
+            {"position": position, "type": event.type, "subject": event.subject, "data": event.data}
+            for position, event in enumerate(by_stream[source], start=1)
+        ]
+        work.execute(
+            _RECORD,
+            {
+                "events": json.dumps(rows),
+                "source": source,
+                "count": len(rows),
+                "time": work.now,
+                "regency": work.regency,
+                "traceparent": work.context.traceparent,
+            },
+        )
+
+
+def read_log(work: UnitOfWork, source: str, after: int, limit: int) -> list[Envelope]:
+    """Return up to ``limit`` events of one stream with a sequence above ``after``, in order."""
+    rows = work.execute(_READ_LOG, {"source": source, "after": after, "limit": limit})
+    return [
+        Envelope(
+            id=str(row.id),
+            source=row.source,
+            type=row.type,
+            subject=row.subject,
+            time=row.time,
+            regency=work.regency,
+            sequence=row.sequence,
+            data=row.data,
+            traceparent=row.traceparent,
+        )
+        for row in rows
+    ]
+
+
+def stream_heads(work: UnitOfWork) -> dict[str, int]:
+    """Return the last sequence of each stream of this regency that this service owns."""
+    return {row.source: row.sequence for row in work.execute(_STREAMS)}

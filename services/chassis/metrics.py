@@ -1,0 +1,71 @@
+"""Every metric of the platform, declared once.
+
+Base units, ``_seconds`` and ``_total``. ``regency`` is a label only where an operator needs it; never a ticket,
+never a person.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_AGE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)
+
+HTTP_REQUESTS = Histogram(
+    "mpp_http_request_duration_seconds",
+    "HTTP requests answered by the gateway.",
+    ["route", "method", "status"],
+    buckets=_LATENCY,
+)
+HTTP_CONNECTIONS = Gauge("mpp_http_connections", "Connections now open at the gateway.")
+
+RPC_CALLS = Histogram(
+    "mpp_rpc_call_duration_seconds",
+    "RPC calls as the caller saw them.",
+    ["service", "method", "outcome"],
+    buckets=_LATENCY,
+)
+RPC_HANDLED = Histogram(
+    "mpp_rpc_handled_duration_seconds",
+    "RPC calls as the service handled them; outcome is ok or the error's code.",
+    ["service", "method", "outcome"],
+    buckets=_LATENCY,
+)
+RPC_REPEATED = Counter(
+    "mpp_rpc_commands_repeated_total",
+    "Commands answered from the command inbox instead of being done again.",
+    ["service"],
+)
+
+EVENTS_PUBLISHED = Counter("mpp_events_published_total", "Events confirmed by the broker.", ["service", "type"])
+EVENTS_UNROUTABLE = Counter(
+    "mpp_events_unroutable_total", "Events that no queue took, even after declaring the queues again.", ["service", "type"]
+)
+EVENTS_HANDLED = Counter(
+    "mpp_events_handled_total",
+    "Events taken by a consumer; outcome is handled, duplicate, failed, dead or rejected.",
+    ["consumer", "type", "outcome"],
+)
+EVENT_AGE = Histogram(
+    "mpp_event_age_seconds", "Age of an event when its handler had committed.", ["consumer"], buckets=_AGE
+)
+EVENTS_CAUGHT_UP = Counter(
+    "mpp_events_caught_up_total", "Events fetched from the owner's log because they had not arrived.", ["consumer"]
+)
+SEQUENCE_GAPS = Counter("mpp_sequence_gaps_total", "Holes in a stream that outlived the grace period.", ["consumer"])
+
+OUTBOX_PENDING = Gauge("mpp_outbox_pending", "Events committed and not yet confirmed by the broker.", ["service"])
+OUTBOX_OLDEST_AGE = Gauge("mpp_outbox_oldest_age_seconds", "Age of the oldest event in the outbox.", ["service"])
+RELAY_FAILURES = Counter("mpp_relay_failures_total", "Batches that the relay could not publish.", ["service"])
+
+INBOX_FAILURES = Counter("mpp_inbox_failures_total", "Handler attempts that failed.", ["consumer", "type"])
+DEAD_LETTERS = Counter("mpp_dead_letters_total", "Events given up after the last attempt.", ["consumer", "type"])
+
+DATABASE_WORK = Histogram(
+    "mpp_database_work_duration_seconds", "Units of work from connection to commit.", ["service"], buckets=_LATENCY
+)
+DATABASE_POOL_IN_USE = Gauge("mpp_database_pool_in_use", "Connections of the pool in use.", ["service"])
+TURNSTILE_WAITERS = Gauge("mpp_turnstile_waiters", "Commands waiting for their regency's turn.", ["service"])
+
+TICKETS_WAITING = Gauge("mpp_tickets_waiting", "Tickets in state waiting today.", ["regency"])
+LONGEST_WAIT = Gauge("mpp_tickets_longest_wait_seconds", "Wait of the ticket that has waited longest.", ["regency"])

@@ -1,0 +1,277 @@
+"""Databases, roles, schemas and their migration: what needs more rights than a running service has.
+
+Every step can be repeated: a half-made database or regency is completed, a finished one is left alone.
+Migrations run per regency under an advisory lock with lock and statement timeouts; a regency that fails is
+reported and the others go on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.chassis.tenancy import group_of, role_of, schema_of
+
+CHASSIS_MIGRATIONS = Path(__file__).parent / "migrations"
+LOCK_TIMEOUT = "5s"
+STATEMENT_TIMEOUT = "300s"
+MONTHS_AHEAD = 2
+"""Partitions of the event log made ahead; beyond them the default partition takes what comes."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class MigrationReport:
+    """What a migration did: regencies brought up to date, and those that failed with their reason."""
+
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class Provisioner:
+    """Creates and upgrades what one service needs in PostgreSQL, with the administrator's connection."""
+
+    def __init__(self, service: str, login_url: str, admin_url: str, migrations: Path) -> None:
+        self.service = service
+        self._login: URL = sa.make_url(login_url)
+        self._admin: URL = sa.make_url(admin_url).set(drivername="postgresql+psycopg")
+        self._migrations = migrations
+        if not self._login.database or not self._login.username:
+            raise ValueError(f"the database URL of {service} names no database or no user")
+
+    def prepare(self) -> None:
+        """Create the service's login and database and bring the schema ``platform`` up to date."""
+        with self._connected(self._admin, autocommit=True) as connection:
+            self._ensure_login(connection)
+            self._ensure_database(connection)
+        with self._connected(self._own) as connection:
+            self._lock(connection, "platform")
+            connection.execute(sa.text("CREATE SCHEMA IF NOT EXISTS platform"))
+            self._upgrade(connection, "platform")
+            for statement in self._platform_rights():
+                connection.execute(sa.text(statement))
+            connection.commit()
+
+    def add_regency(self, regency: str, facts: Mapping[str, Any]) -> None:
+        """Create schema and role of a regency, migrate, grant, and only then mark it provisioned."""
+        with self._connected(self._own) as connection:
+            self._lock(connection, regency)
+            connection.execute(
+                sa.text(
+                    "INSERT INTO platform.regency (slug, facts) VALUES (:slug, CAST(:facts AS jsonb))"
+                    " ON CONFLICT (slug) DO UPDATE SET facts = excluded.facts"
+                ),
+                {"slug": regency, "facts": json.dumps(dict(facts))},
+            )
+            self._ensure_regency_role(connection, regency)
+            connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema_of(regency))}"))
+            self._migrate_regency(connection, regency)
+            connection.execute(
+                sa.text("UPDATE platform.regency SET provisioned_at = coalesce(provisioned_at, now()) WHERE slug = :slug"),
+                {"slug": regency},
+            )
+            connection.commit()
+
+    def migrate(self, progress: Progress = lambda line: None) -> MigrationReport:
+        """Bring the platform schema and every regency up to date; go on past a regency that fails."""
+        self.prepare()
+        report = MigrationReport()
+        regencies = self.regencies()
+        for position, regency in enumerate(regencies, start=1):
+            try:
+                with self._connected(self._own) as connection:
+                    self._lock(connection, regency)
+                    self._migrate_regency(connection, regency)
+                    connection.commit()
+            except SQLAlchemyError as error:
+                report.failed[regency] = str(getattr(error, "orig", error)).splitlines()[0]
+                progress(f"{self.service}: {position}/{len(regencies)} {regency} FAILED: {report.failed[regency]}")
+            else:
+                report.done.append(regency)
+                progress(f"{self.service}: {position}/{len(regencies)} {regency}")
+        return report
+
+    def regencies(self) -> dict[str, dict[str, Any]]:
+        """Return the facts of all provisioned regencies by slug; empty when the database does not exist yet."""
+        with self._connected(self._own) as connection:
+            rows = connection.execute(
+                sa.text("SELECT slug, facts FROM platform.regency WHERE provisioned_at IS NOT NULL ORDER BY slug")
+            )
+            return {row.slug: row.facts for row in rows}
+
+    def exists(self) -> bool:
+        """Whether the service's database has been created."""
+        with self._connected(self._admin) as connection:
+            return _found(connection, "SELECT 1 FROM pg_database WHERE datname = :name", name=self._login.database)
+
+    @property
+    def _own(self) -> URL:
+        return self._admin.set(database=self._login.database)
+
+    @contextmanager
+    def _connected(self, url: URL, *, autocommit: bool = False) -> Iterator[Connection]:
+        engine: Engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"connect_timeout": 5})
+        with engine.connect() as connection:
+            if autocommit:
+                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.execute(sa.text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+            connection.execute(sa.text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
+            yield connection
+        engine.dispose()
+
+    def _lock(self, connection: Connection, what: str) -> None:
+        """Take the advisory lock of this service and regency until the transaction ends."""
+        connection.execute(
+            sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"mpp:{self.service}:{what}"}
+        )
+
+    def _ensure_login(self, connection: Connection) -> None:
+        login, group = _quoted(self._login.username or ""), _quoted(group_of(self.service))
+        if not _found(connection, "SELECT 1 FROM pg_roles WHERE rolname = :name", name=self._login.username):
+            connection.execute(sa.text(f"CREATE ROLE {login} LOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE"))
+        if self._login.password:
+            password = str(self._login.password).replace("'", "''")
+            connection.exec_driver_sql(f"ALTER ROLE {login} PASSWORD '{password}'")
+        if not _found(connection, "SELECT 1 FROM pg_roles WHERE rolname = :name", name=group_of(self.service)):
+            connection.execute(sa.text(f"CREATE ROLE {group} NOLOGIN"))
+
+    def _ensure_database(self, connection: Connection) -> None:
+        database = _quoted(self._login.database or "")
+        if not _found(connection, "SELECT 1 FROM pg_database WHERE datname = :name", name=self._login.database):
+            connection.execute(sa.text(f"CREATE DATABASE {database} ENCODING 'UTF8' TEMPLATE template0"))
+        connection.execute(sa.text(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC"))
+        connection.execute(sa.text(f"GRANT CONNECT ON DATABASE {database} TO {_quoted(self._login.username or '')}"))
+
+    def _ensure_regency_role(self, connection: Connection, regency: str) -> None:
+        name = role_of(self.service, regency)
+        role, login, group = _quoted(name), _quoted(self._login.username or ""), _quoted(group_of(self.service))
+        if not _found(connection, "SELECT 1 FROM pg_roles WHERE rolname = :name", name=name):
+            connection.execute(sa.text(f"CREATE ROLE {role} NOLOGIN"))
+        # The login may become the role, but has none of its rights before it does.
+        connection.execute(sa.text(f"GRANT {role} TO {login} WITH INHERIT FALSE, SET TRUE"))
+        connection.execute(sa.text(f"GRANT {group} TO {role} WITH INHERIT TRUE, SET FALSE"))
+
+    def _migrate_regency(self, connection: Connection, regency: str) -> None:
+        self._upgrade(connection, schema_of(regency))
+        for month in _months(date.today(), MONTHS_AHEAD):
+            connection.execute(
+                sa.text("SELECT platform.prepare_event_log(:schema, :month)"),
+                {"schema": schema_of(regency), "month": month},
+            )
+        for statement in self._regency_rights(regency):
+            connection.execute(sa.text(statement))
+
+    def _upgrade(self, connection: Connection, schema: str) -> None:
+        """Run the chassis's and the service's own migrations in one schema, inside the open transaction."""
+        kind = "platform" if schema == "platform" else "regency"
+        connection.execute(sa.text("SELECT set_config('search_path', :schema, true)"), {"schema": _quoted(schema)})
+        for owner, folder in (("chassis", CHASSIS_MIGRATIONS / kind), ("service", self._migrations / kind)):
+            if folder.is_dir():
+                _run_alembic(connection, folder, version_table=f"migrations_of_{owner}", schema=schema)
+        if kind == "platform":
+            connection.execute(sa.text(_PREPARE_EVENT_LOG))
+            connection.execute(sa.text(_CUT_EVENT_LOG))
+
+    def _platform_rights(self) -> list[str]:
+        login, group = _quoted(self._login.username or ""), _quoted(group_of(self.service))
+        return [
+            f"GRANT USAGE ON SCHEMA platform TO {login}, {group}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA platform TO {login}",
+            f"REVOKE INSERT, UPDATE, DELETE ON platform.regency, platform.migrations_of_chassis FROM {login}",
+            f"GRANT INSERT ON platform.outbox TO {group}",
+            "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA platform FROM PUBLIC",
+            f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA platform TO {login}",
+            # A regency's role may say only what happened in its own regency.
+            "ALTER TABLE platform.outbox ENABLE ROW LEVEL SECURITY",
+            "DROP POLICY IF EXISTS own_regency ON platform.outbox",
+            f"CREATE POLICY own_regency ON platform.outbox FOR INSERT TO {group}"
+            f" WITH CHECK (current_user = '{self.service}_' || replace(regency, '-', '_'))",
+            "DROP POLICY IF EXISTS relay ON platform.outbox",
+            f"CREATE POLICY relay ON platform.outbox FOR ALL TO {login} USING (true)",
+        ]
+
+    def _regency_rights(self, regency: str) -> list[str]:
+        schema, role = _quoted(schema_of(regency)), _quoted(role_of(self.service, regency))
+        return [
+            f"GRANT USAGE ON SCHEMA {schema} TO {role}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+            f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
+            # The log is append-only, for the service too.
+            f"REVOKE UPDATE, DELETE, TRUNCATE ON {schema}.event_log FROM {role}",
+            f"REVOKE ALL ON {schema}.migrations_of_chassis FROM {role}",
+        ]
+
+
+def _run_alembic(connection: Connection, folder: Path, *, version_table: str, schema: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    config.set_main_option("version_locations", str(folder))
+    config.set_main_option("path_separator", "newline")
+    script = ScriptDirectory(str(folder), version_locations=[str(folder)])
+
+    def upgrade(revision: Any, _context: Any) -> Any:
+        return script._upgrade_revs("head", revision)  # noqa: SLF001  (what alembic's own command does)
+
+    with EnvironmentContext(config, script, fn=upgrade) as environment:
+        environment.configure(connection=connection, version_table=version_table, version_table_schema=schema)
+        environment.run_migrations()
+
+
+def _found(connection: Connection, query: str, **parameters: Any) -> bool:
+    return connection.execute(sa.text(query), parameters).first() is not None
+
+
+def _quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _months(today: date, ahead: int) -> list[date]:
+    first = today.year * 12 + today.month - 1
+    return [date((first + step) // 12, (first + step) % 12 + 1, 1) for step in range(ahead + 1)]
+
+
+# Owned by the administrator, run with its rights: a service may make and cut partitions, and nothing else.
+_PREPARE_EVENT_LOG = """
+CREATE OR REPLACE FUNCTION platform.prepare_event_log(regency_schema text, month date) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE part text := 'event_log_' || to_char(month, 'YYYYMM');
+BEGIN
+    IF to_regclass(format('%I.%I', regency_schema, part)) IS NOT NULL THEN RETURN false; END IF;
+    EXECUTE format('CREATE TABLE %I.%I PARTITION OF %I.event_log FOR VALUES FROM (%L) TO (%L)',
+        regency_schema, part, regency_schema,
+        (date_trunc('month', month)::date || ' 00:00:00+00'),
+        ((date_trunc('month', month) + interval '1 month')::date || ' 00:00:00+00'));
+    RETURN true;
+END $$
+"""
+
+_CUT_EVENT_LOG = """
+CREATE OR REPLACE FUNCTION platform.cut_event_log(regency_schema text, before date) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE part text; cut integer := 0;
+BEGIN
+    FOR part IN SELECT c.relname FROM pg_inherits i
+        JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent
+        JOIN pg_namespace n ON n.oid = p.relnamespace
+        WHERE n.nspname = regency_schema AND p.relname = 'event_log' AND c.relname ~ '^event_log_[0-9]{6}$'
+          AND right(c.relname, 6) < to_char(before, 'YYYYMM')
+    LOOP
+        EXECUTE format('DROP TABLE %I.%I', regency_schema, part);
+        cut := cut + 1;
+    END LOOP;
+    RETURN cut;
+END $$
+"""

@@ -1,0 +1,141 @@
+"""The one reader of the environment. Nothing else in the platform looks at ``os.environ``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+SERVICES = ("catalog", "ticketing", "notification", "reporting")
+"""The services that own a database, in the order in which they are started."""
+
+EMBEDDED_BROKER = "embedded://"
+MIN_SECRET_LENGTH = 32
+
+
+class SettingsError(Exception):
+    """The environment lacks something or holds something unusable; the message says what to set."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that differs between installations. Secrets have no default outside embedded mode."""
+
+    mode: str = "deployed"
+    broker_url: str = ""
+    database_urls: Mapping[str, str] = field(default_factory=dict)
+    admin_database_url: str = ""
+    http_host: str = "127.0.0.1"
+    http_port: int = 8000
+    probe_host: str = "127.0.0.1"
+    probe_port: int = 9100
+    token_secret: str = ""
+    ticket_token_secret: str = ""
+    log_level: str = "INFO"
+    log_format: str = "json"
+    command_deadline: float = 5.0
+    anonymous_rate: str = "600/minute"
+    login_rate: str = "60/minute"
+    max_body_bytes: int = 65_536
+    trusted_proxies: int = 0
+    event_log_months: int = 24
+    data_dir: str = ""
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this process is the whole platform, for trying, developing and one small site."""
+        return self.mode == "embedded"
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read ``MPP_*`` variables; raises :class:`SettingsError` naming the variable that is unusable."""
+        mode = _choice(environ, "MPP_MODE", "deployed", ("deployed", "embedded"))
+        relaxed = mode == "embedded"
+        return cls(
+            mode=mode,
+            broker_url=environ.get("MPP_BROKER_URL", ""),
+            database_urls={
+                service: environ[variable]
+                for service in SERVICES
+                if (variable := f"MPP_{service.upper()}_DATABASE_URL") in environ
+            },
+            admin_database_url=environ.get("MPP_ADMIN_DATABASE_URL", ""),
+            http_host=environ.get("MPP_HTTP_HOST", "127.0.0.1"),
+            http_port=_integer(environ, "MPP_HTTP_PORT", 8000, 0, 65_535),
+            probe_host=environ.get("MPP_PROBE_HOST", "127.0.0.1"),
+            probe_port=_integer(environ, "MPP_PROBE_PORT", 9100, 0, 65_535),
+            token_secret=_secret(environ, "MPP_TOKEN_SECRET"),
+            ticket_token_secret=_secret(environ, "MPP_TICKET_TOKEN_SECRET"),
+            log_level=_choice(environ, "MPP_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+            log_format=_choice(environ, "MPP_LOG_FORMAT", "json", ("json", "console")),
+            command_deadline=_seconds(environ, "MPP_COMMAND_DEADLINE_SECONDS", 5.0),
+            anonymous_rate=environ.get("MPP_ANONYMOUS_RATE", "6000/minute" if relaxed else "600/minute"),
+            login_rate=environ.get("MPP_LOGIN_RATE", "600/minute" if relaxed else "60/minute"),
+            max_body_bytes=_integer(environ, "MPP_MAX_BODY_BYTES", 65_536, 1_024, 16_777_216),
+            trusted_proxies=_integer(environ, "MPP_TRUSTED_PROXIES", 0, 0, 16),
+            event_log_months=_integer(environ, "MPP_EVENT_LOG_MONTHS", 24, 1, 1_200),
+            data_dir=environ.get("MPP_DATA_DIR", ""),
+        )
+
+    def database_url(self, service: str) -> str:
+        """Return the login URL of a service; raises :class:`SettingsError` when it is not set."""
+        return self._required(self.database_urls.get(service, ""), f"MPP_{service.upper()}_DATABASE_URL")
+
+    def required_broker_url(self) -> str:
+        """Return the broker's URL; raises :class:`SettingsError` when it is not set."""
+        return self._required(self.broker_url, "MPP_BROKER_URL")
+
+    def required_admin_database_url(self) -> str:
+        """Return the URL for migrations and provisioning; raises :class:`SettingsError` when it is not set."""
+        return self._required(self.admin_database_url, "MPP_ADMIN_DATABASE_URL")
+
+    def required_token_secret(self) -> str:
+        """Return the secret that signs access tokens; raises :class:`SettingsError` when it is not set."""
+        return self._required(self.token_secret, "MPP_TOKEN_SECRET")
+
+    def required_ticket_token_secret(self) -> str:
+        """Return the secret behind the citizens' ticket tokens; raises :class:`SettingsError` when it is not set."""
+        return self._required(self.ticket_token_secret, "MPP_TICKET_TOKEN_SECRET")
+
+    @staticmethod
+    def _required(value: str, variable: str) -> str:
+        if not value:
+            raise SettingsError(f"{variable} is not set. Set it in the environment (see README, Configuration).")
+        return value
+
+
+def _integer(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = environ.get(name, str(default))
+    try:
+        value = int(text)
+    except ValueError:
+        value = low - 1
+    if not low <= value <= high:
+        raise SettingsError(f"{name} must be a whole number from {low} to {high}, not {text!r}.")
+    return value
+
+
+def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name, str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.1 <= value <= 60.0:
+        raise SettingsError(f"{name} must be seconds from 0.1 to 60, not {text!r}.")
+    return value
+
+
+def _choice(environ: Mapping[str, str], name: str, default: str, allowed: tuple[str, ...]) -> str:
+    value = environ.get(name, default)
+    if value not in allowed:
+        raise SettingsError(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
+    return value
+
+
+def _secret(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "")
+    if value and len(value) < MIN_SECRET_LENGTH:
+        raise SettingsError(f"{name} must have at least {MIN_SECRET_LENGTH} characters.")
+    return value
