@@ -1,0 +1,127 @@
+"""Staff accounts and devices: who may sign in, and as what. None of this is ever published as an event."""
+
+from __future__ import annotations
+
+from services.contracts.catalog.entities import version
+from services.contracts.paging import PageQuery, items_of, next_cursor
+from services.contracts.schema import Choice, ContractSchema, ListOf, Password, PlainText, Text, TrueOrFalse
+from services.contracts.values import AccountId, AgencyCode, Slug
+
+STAFF_ROLES = ("officer", "front_desk", "supervisor", "administrator", "auditor")
+DEVICE_KINDS = ("kiosk", "display")
+ROLES = (*STAFF_ROLES, *DEVICE_KINDS, "operator")
+
+
+class Account(ContractSchema):
+    """A staff account; `agencies` null means all agencies of the regency."""
+
+    id = AccountId(required=True)
+    role = Choice(*STAFF_ROLES, required=True)
+    display_name = PlainText(100, required=True)
+    agencies = ListOf(AgencyCode(), most=200, unique=True, required=True, allow_none=True)
+    active = TrueOrFalse(required=True)
+    version = version(required=True)
+
+
+class CreateAccount(ContractSchema):
+    """Add a staff account; the id ends in ``@`` and the regency."""
+
+    id = AccountId(required=True)
+    role = Choice(*STAFF_ROLES, required=True)
+    display_name = PlainText(100, required=True)
+    agencies = ListOf(AgencyCode(), most=200, unique=True, required=True, allow_none=True)
+    password = Password(required=True)
+    active = TrueOrFalse(load_default=True)
+
+
+class UpdateAccount(ContractSchema):
+    """Change a staff account."""
+
+    id = AccountId(required=True)
+    if_match = version()
+    role = Choice(*STAFF_ROLES)
+    display_name = PlainText(100)
+    agencies = ListOf(AgencyCode(), most=200, unique=True, allow_none=True)
+    password = Password()
+    active = TrueOrFalse()
+
+
+class GetAccount(ContractSchema):
+    """One staff account."""
+
+    id = AccountId(required=True)
+
+
+class ListAccounts(PageQuery):
+    """Staff accounts of the regency, by id."""
+
+
+class AccountPage(ContractSchema):
+    """A page of staff accounts."""
+
+    items = items_of(Account)
+    next_cursor = next_cursor()
+
+
+class Device(ContractSchema):
+    """A kiosk or display that signs in; `site` null means any site of the regency."""
+
+    id = AccountId(required=True)
+    kind = Choice(*DEVICE_KINDS, required=True)
+    site = Slug(required=True, allow_none=True)
+    active = TrueOrFalse(required=True)
+    version = version(required=True)
+
+
+class CreateDevice(ContractSchema):
+    """Add a device."""
+
+    id = AccountId(required=True)
+    kind = Choice(*DEVICE_KINDS, required=True)
+    site = Slug(allow_none=True, load_default=None)
+    password = Password(required=True)
+    active = TrueOrFalse(load_default=True)
+
+
+class UpdateDevice(ContractSchema):
+    """Change a device."""
+
+    id = AccountId(required=True)
+    if_match = version()
+    kind = Choice(*DEVICE_KINDS)
+    site = Slug(allow_none=True)
+    password = Password()
+    active = TrueOrFalse()
+
+
+class GetDevice(ContractSchema):
+    """One device."""
+
+    id = AccountId(required=True)
+
+
+class ListDevices(PageQuery):
+    """Devices of the regency, by id."""
+
+
+class DevicePage(ContractSchema):
+    """A page of devices."""
+
+    items = items_of(Device)
+    next_cursor = next_cursor()
+
+
+class Authenticate(ContractSchema):
+    """Who is it that signs in? A user name of any form is taken, so that a refusal tells nothing about names."""
+
+    username = Text(max_length=100, min_length=1, required=True)
+    password = Password(min_length=1, required=True)
+
+
+class Subject(ContractSchema):
+    """Who signed in: role, regency (null for an operator of the platform), agencies (null for all)."""
+
+    subject = AccountId(required=True)
+    role = Choice(*ROLES, required=True)
+    regency = Slug(required=True, allow_none=True)
+    agencies = ListOf(AgencyCode(), most=200, unique=True, required=True, allow_none=True)

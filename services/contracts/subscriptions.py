@@ -1,0 +1,77 @@
+"""Who listens to whose events.
+
+A subscription takes all events of an owner's aggregates, even those its reader has no use for: sequences are
+contiguous per stream, and only who sees all of them sees a hole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+AGGREGATES: dict[str, tuple[str, ...]] = {
+    "catalog": ("catalog",),
+    "ticketing": ("ticket", "queue"),
+}
+"""Aggregates of each owner: the first word of its event types, the second of its routing keys."""
+
+EVENT_TYPES: dict[str, tuple[str, ...]] = {
+    "catalog": (
+        "catalog.regency_changed",
+        "catalog.site_changed",
+        "catalog.agency_changed",
+        "catalog.service_changed",
+        "catalog.counter_changed",
+    ),
+    "ticketing": (
+        "ticket.issued",
+        "ticket.called",
+        "ticket.recalled",
+        "ticket.serving_started",
+        "ticket.completed",
+        "ticket.no_show",
+        "ticket.cancelled",
+        "ticket.expired",
+        "queue.day_opened",
+        "queue.day_closed",
+    ),
+}
+"""Every event type that is published today, by owner."""
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """The durable `queue` of one reader, bound to `aggregates` of `owner`, of all regencies."""
+
+    queue: str
+    owner: str
+    aggregates: tuple[str, ...]
+
+
+def binding_keys(subscription: Subscription) -> tuple[str, ...]:
+    """Topic patterns that bind the queue to the exchange: ``*.ticket.*`` takes tickets of every regency."""
+    return tuple(f"*.{aggregate}.*" for aggregate in subscription.aggregates)
+
+
+def routing_key(regency: str, event_type: str) -> str:
+    """Where an event is published: ``lampung-timur.ticket.called``."""
+    return f"{regency}.{event_type}"
+
+
+def _subscription(reader: str, owner: str) -> Subscription:
+    return Subscription(f"{reader}.{owner}", owner, AGGREGATES[owner])
+
+
+TICKETING_CATALOG = _subscription("ticketing", "catalog")
+REPORTING_TICKETING = _subscription("reporting", "ticketing")
+REPORTING_CATALOG = _subscription("reporting", "catalog")
+NOTIFICATION_TICKETING = _subscription("notification", "ticketing")
+NOTIFICATION_CATALOG = _subscription("notification", "catalog")
+
+SUBSCRIPTIONS = (
+    TICKETING_CATALOG,
+    REPORTING_TICKETING,
+    REPORTING_CATALOG,
+    NOTIFICATION_TICKETING,
+    NOTIFICATION_CATALOG,
+)
+"""All queues; they are declared before any relay publishes, and again after a broker lost its disk."""
