@@ -1,0 +1,1 @@
+"""Tables of the catalogue and the only SQL of the service."""

@@ -1,0 +1,154 @@
+"""Tables of the catalogue.
+
+Those of a regency carry no schema: a unit of work sets the search path to its regency's schema. Operators' accounts
+and the registry of regencies lie in the schema `platform`.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    TIMESTAMP,
+    Boolean,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+REGENCY = MetaData()
+PLATFORM = MetaData(schema="platform")
+
+# Bytewise order, so that cursors do not depend on the server's locale.
+Id = Text(collation="C")
+
+regency = Table(
+    "regency",
+    REGENCY,
+    Column("id", Id, primary_key=True),
+    Column("code", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("province", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("capital", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+site = Table(
+    "site",
+    REGENCY,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("address", Text),
+    Column("timezone", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("accepting", Boolean, nullable=False),
+    Column("enforce_hours", Boolean, nullable=False),
+    Column("channels", ARRAY(Text), nullable=False),
+    Column("hours", JSONB, nullable=False),
+    Column("policy", JSONB, nullable=False),
+    Column("milestones", JSONB, nullable=False),
+    Column("agreements", JSONB, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+agency = Table(
+    "agency",
+    REGENCY,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+# At which sites an agency is present, and the prefix of its numbers there.
+presence = Table(
+    "presence",
+    REGENCY,
+    Column("site", Id, ForeignKey(site.c.id), primary_key=True),
+    Column("agency", Id, ForeignKey(agency.c.id), primary_key=True),
+    Column("prefix", Text, nullable=False),
+    UniqueConstraint("site", "prefix"),
+)
+
+service = Table(
+    "service",
+    REGENCY,
+    Column("id", Id, primary_key=True),
+    Column("agency", Id, ForeignKey(agency.c.id), nullable=False),
+    Column("code", Id, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("requirements", JSONB, nullable=False),
+    Column("default", Boolean, nullable=False),
+    Column("promised_minutes", Integer),
+    Column("active", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+    UniqueConstraint("agency", "code"),
+)
+
+counter = Table(
+    "counter",
+    REGENCY,
+    Column("id", Id, primary_key=True),
+    Column("site", Id, ForeignKey(site.c.id), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("agency", Id),
+    Column("active", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+    UniqueConstraint("site", "number"),
+    ForeignKeyConstraint(["site", "agency"], [presence.c.site, presence.c.agency]),
+)
+
+counter_service = Table(
+    "counter_service",
+    REGENCY,
+    Column("counter", Id, ForeignKey(counter.c.id), primary_key=True),
+    Column("service", Id, ForeignKey(service.c.id), primary_key=True),
+)
+
+account = Table(
+    "account",
+    REGENCY,
+    Column("id", Id, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("agencies", ARRAY(Text)),  # null: all agencies
+    Column("active", Boolean, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+device = Table(
+    "device",
+    REGENCY,
+    Column("id", Id, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("site", Id, ForeignKey(site.c.id)),
+    Column("active", Boolean, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+operator = Table(
+    "account",
+    PLATFORM,
+    Column("id", Id, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+# Kept by the chassis when a regency is provisioned; read here only.
+registry = Table(
+    "regency",
+    PLATFORM,
+    Column("slug", Text, primary_key=True),
+    Column("facts", JSONB, nullable=False),
+    Column("provisioned_at", TIMESTAMP(timezone=True)),
+)

@@ -1,0 +1,135 @@
+"""Create, change, read and list entities of every kind.
+
+A change is checked by the rules of its kind, raises the version, and is published whole in the same unit of work. A
+change that changes nothing leaves version and event log as they are.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from services.catalog import domain
+from services.catalog.domain import CatalogError, Entity
+from services.catalog.store import credentials
+from services.catalog.store import entities as store
+from services.catalog.usecases.passwords import hash_password
+from services.catalog.usecases.rules import check
+from services.chassis.database import UnitOfWork
+from services.chassis.events import Event
+
+# Accounts and devices stay inside: who works where is nobody else's business.
+PUBLISHED = frozenset({"regency", "site", "agency", "service", "counter"})
+SIGNING_IN = frozenset({"account", "device"})
+
+
+def create(work: UnitOfWork, kind: str, data: Mapping[str, Any]) -> Entity:
+    """Add an entity; `duplicate_id` when its id is in use."""
+    entity = dict(data)
+    return add(work, kind, entity, hashed(entity.pop("password", None), entity["id"]))
+
+
+def add(work: UnitOfWork, kind: str, entity: Entity, password_hash: str | None = None) -> Entity:
+    """Check, store and publish a new entity; `password_hash` for accounts and devices."""
+    entity = domain.canonical(kind, {**entity, "version": 1})
+    check(work, kind, entity)
+    # Accounts and devices share one space of usernames; each is a table of its own.
+    if kind in SIGNING_IN and credentials.find(work, entity["id"]) is not None:
+        raise CatalogError("duplicate_id", id=entity["id"])
+    with refused_by_database(entity):
+        store.add(work, kind, stored(entity, password_hash))
+    return publish(work, kind, entity)
+
+
+def update(work: UnitOfWork, kind: str, data: Mapping[str, Any]) -> Entity:
+    """Change the named fields; `version_conflict` when `if_match` is not the current version."""
+    changes = dict(data)
+    if_match, password = changes.pop("if_match", None), changes.pop("password", None)
+    current = store.find(work, kind, changes["id"], lock=True)
+    if current is None:
+        raise CatalogError(f"{kind}_unknown", id=changes["id"])
+    domain.check_version(current, if_match)
+    return change(work, kind, current, changes, hashed(password, current["id"]))
+
+
+def change(work: UnitOfWork, kind: str, current: Entity, changes: Mapping[str, Any], password_hash: str | None = None) -> Entity:
+    """Apply changes to an entity that is locked; answers what is stored afterwards, `current` itself when nothing differed."""
+    wanted = domain.canonical(kind, {**current, **changes})
+    if wanted == current and password_hash is None:
+        return current
+    entity = {**wanted, "version": current["version"] + 1}
+    check(work, kind, entity)
+    with refused_by_database(entity):
+        store.replace(work, kind, stored(entity, password_hash))
+    return publish(work, kind, entity)
+
+
+def get(work: UnitOfWork, kind: str, identifier: str) -> Entity:
+    """The entity; `<kind>_unknown` when there is none."""
+    entity = store.find(work, kind, identifier)
+    if entity is None:
+        raise CatalogError(f"{kind}_unknown", id=identifier)
+    return entity
+
+
+def list_page(work: UnitOfWork, kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """One page of entities by id. `cursor` continues behind the last one seen, whatever was added or changed meanwhile."""
+    filters = {name: value for name, value in data.items() if name not in {"limit", "cursor"} and value is not None}
+    limit = data["limit"]
+    found = store.page(work, kind, filters, read_cursor(data.get("cursor")), limit + 1)
+    items, more = found[:limit], len(found) > limit
+    return {"items": items, "next_cursor": write_cursor(items[-1]["id"]) if more else None}
+
+
+def publish(work: UnitOfWork, kind: str, entity: Entity) -> Entity:
+    """Tell the other services; answers the entity."""
+    if kind in PUBLISHED:
+        work.emit(Event(type=f"catalog.{kind}_changed", subject=entity["id"], data={kind: entity}))
+    return entity
+
+
+def hashed(password: str | None, username: str) -> str | None:
+    """The hash of a new password that satisfies the rule; None for none."""
+    if password is None:
+        return None
+    domain.check_password(password, username)
+    return hash_password(password)
+
+
+def stored(entity: Entity, password_hash: str | None) -> Entity:
+    """The entity as it is written: with the hash, which no answer holds."""
+    return entity if password_hash is None else {**entity, "password_hash": password_hash}
+
+
+@contextmanager
+def refused_by_database(entity: Entity) -> Iterator[None]:
+    """What the rules allowed and a concurrent change made impossible, told in the same codes."""
+    try:
+        yield
+    except store.ConstraintViolated as violation:
+        if violation.constraint == "presence_site_prefix_key":
+            raise CatalogError("prefix_taken", id=entity["id"]) from violation
+        if violation.constraint.endswith(("_pkey", "_key")):
+            raise CatalogError("duplicate_id", id=entity["id"]) from violation
+        if violation.constraint.endswith("_fkey"):
+            raise CatalogError("reference_unknown", id=entity["id"]) from violation
+        raise
+
+
+def write_cursor(identifier: str) -> str:
+    """An opaque, URL-safe cursor behind `identifier`."""
+    return base64.urlsafe_b64encode(identifier.encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str | None) -> str | None:
+    """The id that `write_cursor` was given; `parameter_invalid` for anything that it cannot have made."""
+    if cursor is None:
+        return None
+    try:
+        identifier = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        identifier = ""
+    if not identifier or "\0" in identifier or write_cursor(identifier) != cursor:
+        raise CatalogError("parameter_invalid", errors=[{"field": "cursor", "message": "Not a cursor of this list."}])
+    return identifier

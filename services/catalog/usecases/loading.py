@@ -1,0 +1,82 @@
+"""Loading a regency from a document."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from services.catalog import domain
+from services.catalog.domain import CatalogError, Entity
+from services.catalog.store import entities as store
+from services.catalog.usecases import entities
+from services.catalog.usecases.passwords import hash_of_public_password
+from services.chassis.database import UnitOfWork
+
+# Fields of the document with the kinds they hold, those first to which later ones refer.
+FIELDS = (
+    ("sites", "site"),
+    ("agencies", "agency"),
+    ("services", "service"),
+    ("counters", "counter"),
+    ("accounts", "account"),
+    ("devices", "device"),
+)
+
+# Everybody knows it, so nobody may use it but a demonstration on one machine.
+DEMO_PASSWORD = "demo"  # noqa: S105
+
+
+def load_regency(work: UnitOfWork, document: Mapping[str, Any], overwrite: bool, embedded: bool) -> dict[str, int]:
+    """Create what the document names and the catalogue lacks; answers how many were created, updated, left unchanged.
+
+    What exists stays as it is, for officials may have changed it since the document was written; with `overwrite` it
+    becomes what the document says, but for passwords. Nothing is ever removed. Loading the same document again
+    changes nothing and publishes nothing. The demonstration's password is taken in `embedded` mode only.
+    """
+    counts = {"created": 0, "updated": 0, "unchanged": 0}
+    for kind, path, wanted in in_order_of_reference(document):
+        stored = store.find_all(work, kind, [entity["id"] for entity in wanted], lock=overwrite)
+        for index, entity in enumerate(wanted):
+            with located(path.format(index)):
+                counts[load(work, kind, stored.get(entity["id"]), entity, overwrite, embedded)] += 1
+    return counts
+
+
+def load(work: UnitOfWork, kind: str, current: Entity | None, wanted: Entity, overwrite: bool, embedded: bool) -> str:
+    """Create or change one entity; answers what happened to it."""
+    entity = dict(wanted)
+    password = entity.pop("password", None)
+    if current is None:
+        if password == DEMO_PASSWORD:
+            entities.add(work, kind, entity, demo_hash(embedded))
+        else:
+            entities.create(work, kind, wanted)
+        return "created"
+    if overwrite and entities.change(work, kind, current, entity) is not current:
+        return "updated"
+    return "unchanged"
+
+
+def demo_hash(embedded: bool) -> str:
+    """The hash of the demonstration's password; refused outside embedded mode."""
+    if not embedded:
+        raise domain.invalid("password", "demo_password", "The demonstration's password is for embedded mode only.")
+    return hash_of_public_password(DEMO_PASSWORD)
+
+
+def in_order_of_reference(document: Mapping[str, Any]) -> Iterator[tuple[str, str, list[Entity]]]:
+    """Kinds with the path of one entity in the document, and the entities."""
+    yield "regency", "document.regency", [document["regency"]]
+    for field, kind in FIELDS:
+        yield kind, f"document.{field}[{{}}]", document[field]
+
+
+@contextmanager
+def located(path: str) -> Iterator[None]:
+    """An error about one entity names its place in the document, which holds hundreds."""
+    try:
+        yield
+    except CatalogError as error:
+        for each in error.details.get("errors", ()):
+            each["field"] = f"{path}.{each['field']}"
+        error.details["at"] = path
+        raise

@@ -1,0 +1,20 @@
+"""Operators of the platform. They are added from the command line: whoever could do so over the API would have to be one already."""
+
+from services.catalog import domain
+from services.catalog.domain import PLATFORM
+from services.catalog.store import credentials
+from services.catalog.usecases.loading import DEMO_PASSWORD, demo_hash
+from services.catalog.usecases.passwords import hash_password
+from services.chassis.database import PlatformWork
+
+
+def add_operator(work: PlatformWork, username: str, display_name: str, password: str, embedded: bool = False) -> bool:
+    """Add the account `<name>@platform`; False when it exists, which changes nothing.
+
+    The demonstration's password is taken in `embedded` mode only.
+    """
+    domain.check_username(username, PLATFORM)
+    if password == DEMO_PASSWORD:
+        return credentials.add_operator(work, username, display_name, demo_hash(embedded))
+    domain.check_password(password, username)
+    return credentials.add_operator(work, username, display_name, hash_password(password))

@@ -1,0 +1,59 @@
+"""Who signs in: staff and devices of a regency, operators of the platform."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.catalog.domain import PLATFORM, CatalogError, regency_of
+from services.catalog.store import credentials
+from services.catalog.store.credentials import Credentials
+from services.catalog.usecases.passwords import NOBODY, hash_password, matches, outdated
+from services.chassis.database import Database
+from services.chassis.errors import DomainError
+
+
+def authenticate(database: Database, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Subject, role, regency and agencies of whom username and password prove; `credentials_invalid` otherwise.
+
+    The refusal neither says nor shows by its duration whether the name, the password or the account's state was
+    wrong. No transaction is open while the password is hashed.
+    """
+    username, password = data["username"], data["password"]
+    regency = regency_of(username)
+    found = find(database, regency, username)
+    proven = matches(NOBODY if found is None else found.password_hash, password)
+    if found is None or not proven or not found.active:
+        raise CatalogError("credentials_invalid")
+    if outdated(found.password_hash):
+        renew(database, regency, found, hash_password(password))
+    return {
+        "subject": found.subject,
+        "role": found.role,
+        "regency": None if regency == PLATFORM else regency,
+        "agencies": found.agencies,
+    }
+
+
+def find(database: Database, regency: str | None, username: str) -> Credentials | None:
+    """Credentials behind a username; None for a name or a regency that does not exist."""
+    if regency is None:
+        return None
+    if regency == PLATFORM:
+        with database.platform_work() as work:
+            return credentials.find_operator(work, username)
+    try:
+        with database.regency_work(regency, read_only=True) as unit:
+            return credentials.find(unit, username)
+    except DomainError as error:
+        if error.code == "regency_unknown":
+            return None
+        raise
+
+
+def renew(database: Database, regency: str | None, found: Credentials, password_hash: str) -> None:
+    """Replace a hash that was made with older parameters."""
+    if regency is None or regency == PLATFORM:
+        with database.platform_work() as work:
+            credentials.replace_operator_hash(work, found, password_hash)
+    else:
+        with database.regency_work(regency) as unit:
+            credentials.replace_hash(unit, found, password_hash)
