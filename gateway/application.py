@@ -1,0 +1,172 @@
+"""The WSGI application: in which order a request is checked, and what every answer has in common.
+
+The order is part of the API. Rate, then path, then token, then regency, then role: only then is anything of the
+request's content looked at, so that a refused caller learns nothing from it and costs nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+from gateway.access import authorise
+from gateway.answers import JSON, response_of, response_of_problem
+from gateway.call import Call, Surroundings
+from gateway.language import preferred_language
+from gateway.preconditions import TICKET_TOKEN
+from gateway.problems import MEDIA_TYPE, Refusal, is_published, problem_of
+from gateway.rate_limit import client_of
+from gateway.route import Route
+from gateway.routing import Found, Router
+from services.chassis.context import ANONYMOUS, Actor
+from services.chassis.errors import DomainError
+from services.chassis.logs import get_logger
+from services.chassis.metrics import HTTP_REQUESTS
+from services.chassis.tenancy import checked_slug
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+log = get_logger(__name__)
+
+
+class Exchange:
+    """A request on its way through, and what is known of it so far."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self.started = time.perf_counter()
+        self.request = Request(environ, populate_request=False)
+        headers = self.request.headers
+        self.language = preferred_language(headers.get("Accept-Language"))
+        self.request_id = _given(headers.get("Request-Id"), _REQUEST_ID) or uuid.uuid4().hex
+        self.traceparent = _given(headers.get("traceparent"), _TRACEPARENT) or _new_trace()
+        self.route: Route | None = None
+        self.regency: str | None = None
+        self.actor: Actor = ANONYMOUS
+
+    @property
+    def raw_path(self) -> str:
+        """The path as it was sent, before any decoding."""
+        environ = self.request.environ
+        raw = environ.get("RAW_PATH_INFO")
+        return str(raw if raw is not None else environ.get("REQUEST_URI", "")).split("?", 1)[0]
+
+
+class Application:
+    """Serves the route table."""
+
+    def __init__(self, routes: Iterable[Route], surroundings: Surroundings) -> None:
+        self._router = Router(routes)
+        self._surroundings = surroundings
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        exchange = Exchange(environ)
+        response = self._response(exchange)
+        response.headers["Request-Id"] = exchange.request_id
+        response.headers["traceparent"] = exchange.traceparent
+        _record(exchange, response.status_code)
+        return response(environ, start_response)
+
+    def _response(self, exchange: Exchange) -> Response:
+        try:
+            call = self._admitted(exchange)
+            answer = call.route.operation(self._surroundings, call)
+            return response_of(answer, cacheable=call.route.cacheable)
+        except Exception as error:  # noqa: BLE001 - whatever fails, the caller gets a problem document
+            if not is_published(error):
+                _log_fault(exchange, error)
+            return response_of_problem(problem_of(error, exchange.language), exchange.language)
+
+    def _admitted(self, exchange: Exchange) -> Call:
+        """Check a request up to the point where its content matters; raises ``Refusal`` or ``DomainError``."""
+        request, limits = exchange.request, self._surroundings.limits
+        client = client_of(request, self._surroundings.settings.trusted_proxies)
+        actor, found = self._identify(request), self._find(exchange)
+        if not isinstance(found, Exception):
+            exchange.route = found.route
+        watched = exchange.route is not None and exchange.route.infrastructure
+        if not watched and (actor == ANONYMOUS or isinstance(actor, Refusal)):
+            limits.count_anonymous(client)
+        if isinstance(found, Refusal):
+            raise found
+        if isinstance(actor, Refusal):
+            raise actor
+        exchange.actor = actor
+        route, regency = found.route, found.path_values.get("regency")
+        authorise(route.access, actor, regency, has_ticket_token=TICKET_TOKEN in request.headers)
+        if regency is not None:
+            exchange.regency = _known_form(regency)
+        if not route.infrastructure:
+            _check_acceptable(request)
+        return Call(route, request, actor, client, exchange.language, found.path_values, exchange.traceparent)
+
+    def _identify(self, request: Request) -> Actor | Refusal:
+        try:
+            return self._surroundings.tokens.actor(request.headers.get("Authorization"))
+        except Refusal as refusal:
+            return refusal
+
+    def _find(self, exchange: Exchange) -> Found | Refusal:
+        try:
+            return self._router.find(exchange.request.method, exchange.raw_path)
+        except Refusal as refusal:
+            return refusal
+
+
+def _known_form(regency: str) -> str:
+    """Return a slug that can be one; raises ``regency_unknown`` before a service has to."""
+    try:
+        return checked_slug(regency)
+    except DomainError as unknown:
+        raise Refusal("regency_unknown") from unknown
+
+
+def _new_trace() -> str:
+    return f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-00"
+
+
+def _given(value: str | None, pattern: re.Pattern[str]) -> str | None:
+    return value if value is not None and pattern.fullmatch(value) else None
+
+
+def _check_acceptable(request: Request) -> None:
+    accepted = request.accept_mimetypes
+    if accepted and not accepted.best_match([JSON, MEDIA_TYPE]):
+        raise Refusal("not_acceptable", available=[JSON])
+
+
+def _record(exchange: Exchange, status: int) -> None:
+    seconds = time.perf_counter() - exchange.started
+    route = exchange.route.path if exchange.route else "unknown"
+    method = exchange.request.method if exchange.request.method in _METHODS else "other"
+    HTTP_REQUESTS.labels(route, method, f"{status // 100}xx").observe(seconds)
+    if exchange.route is None or not exchange.route.infrastructure:
+        log.info(
+            "http_request",
+            method=method,
+            route=route,
+            status=status,
+            milliseconds=round(seconds * 1000, 1),
+            regency=exchange.regency,
+            role=exchange.actor.role,
+            request_id=exchange.request_id,
+        )
+
+
+def _log_fault(exchange: Exchange, error: Exception) -> None:
+    """Log where it happened, not the message: it may quote what a person has sent."""
+    frames = traceback.extract_tb(error.__traceback__)
+    log.error(
+        "http_fault",
+        error=type(error).__name__,
+        route=exchange.route.path if exchange.route else "unknown",
+        request_id=exchange.request_id,
+        at=[f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames[-8:]],
+    )

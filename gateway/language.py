@@ -1,0 +1,19 @@
+"""The language of an answer: Indonesian first, English second."""
+
+from __future__ import annotations
+
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
+
+from services.contracts.problems import INDONESIAN, LOCALES
+
+_LONGEST_HEADER = 512
+"""No browser sends more; a longer list is not worth the parsing."""
+
+
+def preferred_language(accept_language: str | None) -> str:
+    """Return "id" or "en" for an ``Accept-Language`` header; Indonesian when it names neither or is unusable."""
+    if not accept_language or len(accept_language) > _LONGEST_HEADER:
+        return INDONESIAN
+    accepted = parse_accept_header(accept_language, LanguageAccept)
+    return accepted.best_match(LOCALES, INDONESIAN) or INDONESIAN

@@ -1,0 +1,111 @@
+"""What routes do. Almost all do the same: check the payload, ask a service, dress its answer."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from gateway.answers import Answer
+from gateway.call import Call, Surroundings
+from gateway.parameters import checked_payload, query_values
+from gateway.preconditions import TICKET_TOKEN, entity_tag, expected_version, is_unchanged
+from gateway.problems import Refusal
+from gateway.request_body import read_object
+
+_LONGEST_TICKET_TOKEN = 200
+
+
+def ask_service(surroundings: Surroundings, call: Call) -> Answer:
+    """Call the service of the route with what came in path, query, headers and body; answer what it says."""
+    return dressed(call, _service_answer(surroundings, call))
+
+
+def call_next(surroundings: Surroundings, call: Call) -> Answer:
+    """Call the next ticket; 204 when nobody waits for what the counter serves."""
+    ticket = _service_answer(surroundings, call)
+    return Answer(204) if ticket is None else dressed(call, ticket)
+
+
+def opening_hours(surroundings: Surroundings, call: Call) -> Answer:
+    """Answer the part of a site that tells when one can come."""
+    site = _service_answer(surroundings, call)
+    shown = call.route.answer_fields
+    return dressed(call, {name: value for name, value in site.items() if name in shown})
+
+
+def issue_access_token(surroundings: Surroundings, call: Call) -> Answer:
+    """Sign a staff member or device in. Every attempt counts against the login rate of the client."""
+    surroundings.limits.count_login(call.client)
+    identity = _service_answer(surroundings, call)
+    return Answer(200, surroundings.tokens.issue(identity))
+
+
+def live(_surroundings: Surroundings, _call: Call) -> Answer:
+    """The process answers: it is alive."""
+    return Answer(200, {"status": "alive"})
+
+
+def ready(surroundings: Surroundings, call: Call) -> Answer:
+    """Whether this process can do its work; 503 names what is missing."""
+    failing = dict(surroundings.probes.ready())
+    if failing:
+        raise Refusal("service_unavailable", failing=sorted(failing))
+    return Answer(200, {"status": "ready"})
+
+
+def metrics(_surroundings: Surroundings, _call: Call) -> Answer:
+    """All metrics of this process in Prometheus' text format."""
+    return Answer(200, generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def openapi(surroundings: Surroundings, call: Call) -> Answer:
+    """This document."""
+    return Answer(200, surroundings.openapi[call.language], headers={"Content-Language": call.language, "Vary": "Accept-Language"})
+
+
+def _service_answer(surroundings: Surroundings, call: Call) -> Any:
+    route, settings = call.route, surroundings.settings
+    if route.rpc is None:
+        raise ValueError(f"{route.operation_id} names no method of a service")
+    context = call.context(settings.command_deadline)
+    parameters = _parameters(call)
+    body = read_object(call.request, settings.max_body_bytes) if route.method != "GET" else {}
+    payload = checked_payload(route, parameters, body)
+    return surroundings.rpc.call(route.rpc.service, route.rpc.method, payload, context)
+
+
+def _parameters(call: Call) -> dict[str, Any]:
+    """Return the members of the payload that do not come from the body."""
+    route, headers = call.route, call.request.headers
+    values = query_values(route, call.request.environ.get("QUERY_STRING", ""))
+    values.update({name: value for name, value in call.path_values.items() if name in route.payload_fields})
+    if "if_match" in route.payload_fields:
+        version = expected_version(headers.get("If-Match"))
+        if version is not None:
+            values["if_match"] = version
+    if "token" in route.payload_fields and TICKET_TOKEN in headers:
+        values["token"] = _ticket_token(headers[TICKET_TOKEN])
+    return values
+
+
+def _ticket_token(text: str) -> str:
+    # A token that cannot be one is a wrong token: the answer is the same for both.
+    if not 0 < len(text) <= _LONGEST_TICKET_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
+        raise Refusal("ticket_token_invalid")
+    return text
+
+
+def dressed(call: Call, content: Any) -> Answer:
+    """Return the answer with its entity tag and location; 304 when the reader holds this version already."""
+    route = call.route
+    headers = {}
+    tag = entity_tag(content) if route.tagged else None
+    if tag is not None:
+        headers["ETag"] = tag
+        if route.method == "GET" and is_unchanged(call.request.headers.get("If-None-Match"), tag):
+            return Answer(304, None, headers)
+    if route.location is not None:
+        headers["Location"] = route.location.format(**call.path_values, id=quote(content["id"]))
+    return Answer(route.success, content, headers)

@@ -1,0 +1,67 @@
+"""Headers that decide whether and how often a request is done: Idempotency-Key, If-Match, If-None-Match."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any, Final
+
+from gateway.problems import Refusal
+from services.chassis.context import Actor
+
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+TICKET_TOKEN: Final = "Ticket-Token"  # noqa: S105 - a header's name
+
+SHORTEST_GLOBAL_KEY: Final = 16
+"""Shorter keys of callers without an account are likely to collide ("1", "test"): they count per client address."""
+
+IDEMPOTENCY_KEY_PATTERN: Final = r"^[ -~]{1,255}$"
+_IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
+_ENTITY_TAG = re.compile(r'(?:W/)?"[!#-~]*"')
+_VERSION = re.compile(r'"([1-9][0-9]{0,8})"')
+
+
+def command_id(idempotency_key: str | None, actor: Actor, client: str) -> str:
+    """Return the id under which a service does this command once.
+
+    A key belongs to the actor who sent it; without one the command gets an id of its own. Raises
+    ``Refusal("idempotency_key_invalid")``.
+    """
+    caller = actor.id or "anonymous"
+    if idempotency_key is None:
+        return f"{caller}:{uuid.uuid4()}"
+    if not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+        raise Refusal("idempotency_key_invalid")
+    if actor.id is None and len(idempotency_key) < SHORTEST_GLOBAL_KEY:
+        return f"{caller}@{client}:{idempotency_key}"
+    return f"{caller}:{idempotency_key}"
+
+
+def expected_version(if_match: str | None) -> int | None:
+    """Return the version that an ``If-Match`` header demands, ``None`` when it demands none.
+
+    Raises ``Refusal``: ``header_invalid`` when it is no entity tag, ``version_conflict`` for a tag that cannot be
+    the current one (weak, or not a version).
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tag = if_match.strip()
+    version = _VERSION.fullmatch(tag)
+    if version:
+        return int(version[1])
+    if _ENTITY_TAG.fullmatch(tag):
+        raise Refusal("version_conflict")
+    raise Refusal("header_invalid", header="If-Match")
+
+
+def entity_tag(answer: Any) -> str | None:
+    """Return the strong entity tag of an object with a version, else ``None``."""
+    version = answer.get("version") if isinstance(answer, dict) else None
+    return f'"{version}"' if isinstance(version, int) else None
+
+
+def is_unchanged(if_none_match: str | None, tag: str | None) -> bool:
+    """Whether a reader who sent ``If-None-Match`` already holds this version."""
+    if if_none_match is None or tag is None:
+        return False
+    return if_none_match.strip() == "*" or tag in (held.strip().removeprefix("W/") for held in if_none_match.split(","))

@@ -1,0 +1,66 @@
+"""Limits how often one client address may call: callers without an account, and attempts to log in.
+
+Counted in this process's memory, in fixed windows: with N gateways a client gets at most N times the limit. That
+is enough against a runaway script and against guessing passwords, and needs no shared store.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from werkzeug.wrappers import Request
+
+from gateway.problems import Refusal
+
+_IPV6_NETWORK = 64
+"""A household or office owns a /64: counting single IPv6 addresses would limit nobody."""
+
+
+class RateLimits:
+    """The limits of one gateway; rates are written like ``600/minute``."""
+
+    def __init__(self, anonymous_rate: str, login_rate: str) -> None:
+        self._anonymous = parse(anonymous_rate)
+        self._login = parse(login_rate)
+        self._windows = FixedWindowRateLimiter(MemoryStorage())
+
+    def count_anonymous(self, client: str) -> None:
+        """Count a request without a valid token; raises ``Refusal("rate_limited")`` with ``Retry-After``."""
+        self._count(self._anonymous, "anonymous", client)
+
+    def count_login(self, client: str) -> None:
+        """Count an attempt to log in; raises ``Refusal("rate_limited")`` with ``Retry-After``.
+
+        By address, not by account: else anybody could lock an officer out by guessing.
+        """
+        self._count(self._login, "login", client)
+
+    def _count(self, rate: RateLimitItem, purpose: str, client: str) -> None:
+        if not self._windows.hit(rate, purpose, client):
+            reset = self._windows.get_window_stats(rate, purpose, client).reset_time
+            seconds = max(1, math.ceil(reset - time.time()))
+            raise Refusal("rate_limited", headers={"Retry-After": str(seconds)}, retry_after=seconds)
+
+
+def client_of(request: Request, trusted_proxies: int) -> str:
+    """Return the client's address, or the network of an IPv6 one.
+
+    ``X-Forwarded-For`` counts only as far as proxies of ours wrote it: with ``trusted_proxies`` = 1 its last entry.
+    """
+    address = request.environ.get("REMOTE_ADDR") or "unknown"
+    if trusted_proxies:
+        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+        if len(hops) >= trusted_proxies:
+            address = hops[-trusted_proxies]
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:64]
+    if parsed.version == 6:
+        return str(ipaddress.ip_network((parsed, _IPV6_NETWORK), strict=False))
+    return str(parsed)

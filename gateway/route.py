@@ -1,0 +1,135 @@
+"""What the gateway knows about one route. The same object serves the request and writes the OpenAPI document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from marshmallow import Schema, ValidationError, fields
+
+from gateway.access import PUBLIC, Access
+from services.contracts.field_rules import errors_of
+
+if TYPE_CHECKING:
+    from gateway.answers import Answer
+    from gateway.call import Call, Surroundings
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+
+FROM_HEADERS = frozenset({"if_match", "token"})
+"""Members of payloads that come from the headers If-Match and Ticket-Token."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A sentence in both languages of the platform."""
+
+    id: str
+    en: str
+
+    def to(self, language: str) -> str:
+        """Return the sentence in "id" or "en"."""
+        return self.en if language == "en" else self.id
+
+
+@dataclass(frozen=True)
+class Rpc:
+    """The method of a service that does what a route promises; ``payload`` is its contract."""
+
+    service: str
+    method: str
+    payload: type[Schema]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """A method and path of the API."""
+
+    method: str
+    path: str
+    operation_id: str
+    summary: Text
+    tag: str
+    access: Access
+    operation: Callable[[Surroundings, Call], Answer]
+    rpc: Rpc | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Query parameters, each with the member of the payload that it becomes."""
+    command: bool = False
+    """Changes something: takes an ``Idempotency-Key`` and is done once."""
+    answer: type[Schema] | Schema | None = None
+    success: int = 200
+    or_nothing: bool = False
+    """The answer may also be 204."""
+    problems: tuple[str, ...] = ()
+    """Codes that the rules behind this route can raise; those of the edge itself follow from the other fields."""
+    location: str | None = None
+    """Template of the ``Location`` header of something new, filled from the answer."""
+    tagged: bool = False
+    """The answer's version is its entity tag."""
+    media_type: str = "application/json"
+    infrastructure: bool = False
+    """For machines that watch the gateway: neither limited in rate nor particular about media types."""
+
+    @cached_property
+    def path_parameters(self) -> tuple[str, ...]:
+        """Names in the path template, in order."""
+        return tuple(_PARAMETER.findall(self.path))
+
+    @property
+    def of_regency(self) -> bool:
+        """Whether the path begins with a regency."""
+        return self.path.startswith("/v1/{regency}")
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether browsers may keep the answer and ask again whether it is still true."""
+        return self.method == "GET" and self.access == PUBLIC and not self.infrastructure
+
+    @cached_property
+    def payload_fields(self) -> dict[str, fields.Field[Any]]:
+        """The fields of the payload's contract by name."""
+        return dict(self._contract.fields) if self._contract else {}
+
+    @cached_property
+    def parameter_names(self) -> dict[str, str]:
+        """Members of the payload that come from path, query and headers, each with the name that callers know."""
+        names = {name: name for name in self.path_parameters if name in self.payload_fields}
+        names.update({name: name for name in FROM_HEADERS & self.payload_fields.keys()})
+        names.update({member: name for name, member in self.query.items()})
+        return names
+
+    @cached_property
+    def body_fields(self) -> frozenset[str]:
+        """Members of the payload that come from the request body."""
+        if self.method == "GET":
+            return frozenset()
+        return frozenset(self.payload_fields) - self.parameter_names.keys()
+
+    @property
+    def body_required(self) -> bool:
+        """Whether the request makes no sense without a body."""
+        return any(self.payload_fields[name].required for name in self.body_fields)
+
+    @cached_property
+    def answer_fields(self) -> frozenset[str]:
+        """Names of the members of the answer."""
+        schema = self.answer() if isinstance(self.answer, type) else self.answer
+        return frozenset(schema.fields) if schema else frozenset()
+
+    def errors_of(self, payload: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return what is wrong with a payload by its contract; empty when nothing is."""
+        if self._contract is None:
+            return []
+        try:
+            self._contract.load(payload)
+        except ValidationError as broken:
+            return errors_of(broken.messages)
+        return []
+
+    @cached_property
+    def _contract(self) -> Schema | None:
+        return self.rpc.payload() if self.rpc else None

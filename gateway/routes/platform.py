@@ -1,0 +1,94 @@
+"""Routes of the platform itself: health, metrics, the API's own description, signing in, the list of regencies."""
+
+from __future__ import annotations
+
+from gateway import operations
+from gateway.access import PUBLIC
+from gateway.route import Route, Rpc, Text
+from gateway.routes.schemas import AccessToken, Health
+from services.contracts.catalog import Authenticate, GetRegency, ListRegencies, Regency, RegencyList
+
+_INFRASTRUCTURE = "infrastructure"
+_REGENCIES = "regencies"
+
+PLATFORM_ROUTES = (
+    Route(
+        method="GET",
+        path="/healthz",
+        operation_id="getHealth",
+        summary=Text("Proses ini hidup", "This process is alive"),
+        tag=_INFRASTRUCTURE,
+        access=PUBLIC,
+        operation=operations.live,
+        answer=Health,
+        infrastructure=True,
+    ),
+    Route(
+        method="GET",
+        path="/readyz",
+        operation_id="getReadiness",
+        summary=Text("Proses ini siap melayani", "This process can do its work"),
+        tag=_INFRASTRUCTURE,
+        access=PUBLIC,
+        operation=operations.ready,
+        answer=Health,
+        problems=("service_unavailable",),
+        infrastructure=True,
+    ),
+    Route(
+        method="GET",
+        path="/metrics",
+        operation_id="getMetrics",
+        summary=Text("Metrik untuk Prometheus", "Metrics for Prometheus"),
+        tag=_INFRASTRUCTURE,
+        access=PUBLIC,
+        operation=operations.metrics,
+        media_type="text/plain",
+        infrastructure=True,
+    ),
+    Route(
+        method="GET",
+        path="/openapi.json",
+        operation_id="getOpenapi",
+        summary=Text("Dokumen OpenAPI ini", "This OpenAPI document"),
+        tag=_INFRASTRUCTURE,
+        access=PUBLIC,
+        operation=operations.openapi,
+        infrastructure=True,
+    ),
+    Route(
+        method="POST",
+        path="/v1/auth/token",
+        operation_id="issueAccessToken",
+        summary=Text("Masuk dengan nama pengguna dan kata sandi", "Sign in with user name and password"),
+        tag="authentication",
+        access=PUBLIC,
+        operation=operations.issue_access_token,
+        rpc=Rpc("catalog", "authenticate", Authenticate),
+        answer=AccessToken,
+        problems=("credentials_invalid",),
+    ),
+    Route(
+        method="GET",
+        path="/v1/regencies",
+        operation_id="listRegencies",
+        summary=Text("Semua kabupaten", "All regencies"),
+        tag=_REGENCIES,
+        access=PUBLIC,
+        operation=operations.ask_service,
+        rpc=Rpc("catalog", "list_regencies", ListRegencies),
+        answer=RegencyList,
+    ),
+    Route(
+        method="GET",
+        path="/v1/regencies/{regency}",
+        operation_id="getRegency",
+        summary=Text("Satu kabupaten", "One regency"),
+        tag=_REGENCIES,
+        access=PUBLIC,
+        operation=operations.ask_service,
+        rpc=Rpc("catalog", "get_regency", GetRegency),
+        answer=Regency,
+        problems=("regency_unknown",),
+    ),
+)
