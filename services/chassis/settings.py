@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -12,6 +13,7 @@ SERVICES = ("catalog", "ticketing", "notification", "reporting")
 
 EMBEDDED_BROKER = "embedded://"
 MIN_SECRET_LENGTH = 32
+_DATABASE_URL = re.compile(r"MPP_([A-Z]+)_DATABASE_URL")
 
 
 class SettingsError(Exception):
@@ -56,9 +58,9 @@ class Settings:
             mode=mode,
             broker_url=environ.get("MPP_BROKER_URL", ""),
             database_urls={
-                service: environ[variable]
-                for service in SERVICES
-                if (variable := f"MPP_{service.upper()}_DATABASE_URL") in environ
+                match[1].lower(): url
+                for variable, url in environ.items()
+                if (match := _DATABASE_URL.fullmatch(variable)) and match[1] != "ADMIN"
             },
             admin_database_url=environ.get("MPP_ADMIN_DATABASE_URL", ""),
             http_host=environ.get("MPP_HTTP_HOST", "127.0.0.1"),

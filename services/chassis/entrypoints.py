@@ -1,0 +1,295 @@
+"""How calls and events enter a service. A ``service.py`` decorates methods with these and holds no more than that.
+
+A *command* changes something: validated, its regency and deadline checked, done once under its command id, in one
+unit of work. A *query* reads, in a read-only transaction. An *event* is handled once (:mod:`.inbox`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import structlog
+from eventlet.event import Event as Completion
+from marshmallow import Schema, ValidationError
+from nameko.extensions import Entrypoint, ProviderCollector, SharedExtension
+
+from services.chassis import commands, metrics
+from services.chassis.broker import Sender, rpc_queue
+from services.chassis.context import UNBOUND_ROLES, CallContext
+from services.chassis.database import UnitOfWork
+from services.chassis.errors import BrokerUnavailable, DeadlineExceeded, DomainError, InvalidPayload, as_error
+from services.chassis.extensions import STOP_SECONDS, DatabaseAccess, settings
+from services.chassis.listener import Listener
+from services.chassis.logs import get_logger
+from services.chassis.probes import PROBES
+
+log = get_logger(__name__)
+
+PREFETCH = 64
+"""Requests one replica takes at a time; the rest stays in the queue for the others."""
+
+
+class _Raised:
+    """An exception on its way out of a worker; nameko would log each refusal with a stack trace."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+class RpcServer(ProviderCollector, SharedExtension):  # type: ignore[misc]
+    """Takes the service's requests from its queue and answers them. A failing answer is logged, never fatal."""
+
+    def __init__(self) -> None:
+        # Not in ``setup``: nameko sets all extensions up at the same time, and entrypoints register in theirs.
+        super().__init__()
+        self._methods: dict[str, Call] = {}
+        self._under_way = 0
+        self._idle = threading.Event()
+        self._idle.set()
+
+    def setup(self) -> None:
+        """Prepare queue and connections."""
+        url, name = settings().required_broker_url(), self.container.service_name
+        self._sender = Sender(url)
+        self._listener = Listener(f"{name}.rpc", url, lambda: [rpc_queue(name)], self._take, prefetch=PREFETCH)
+
+    def register_provider(self, provider: Any) -> None:
+        """Add an entrypoint."""
+        super().register_provider(provider)
+        self._methods[provider.method_name] = provider
+
+    def start(self) -> None:
+        """Begin to take requests; when the broker is away, as soon as it is back."""
+        threading.Thread(target=self._listener.run, name=self._listener.name, daemon=True).start()
+        PROBES.register(self._listener.name, self._listener.check)
+
+    def drain(self) -> None:
+        """Take no more requests and wait for the answers to those that were taken."""
+        PROBES.unregister(self._listener.name)
+        self._listener.stop_taking()
+        self._idle.wait(STOP_SECONDS)
+
+    def stop(self) -> None:
+        """Disconnect."""
+        self._listener.close()
+        self._listener.finished.wait(STOP_SECONDS)
+        self._sender.close()
+
+    def _take(self, body: Any, message: Any) -> None:
+        self._under_way += 1
+        self._idle.clear()
+        self.container.spawn_managed_thread(partial(self._answer, body, message), identifier="rpc")
+
+    def _answer(self, body: Any, message: Any) -> None:
+        try:
+            context, answer = self._outcome(body, message.delivery_info["routing_key"].rpartition(".")[2])
+            try:
+                self._sender.send(
+                    answer,
+                    exchange="",
+                    routing_key=message.properties["reply_to"],
+                    deadline=context.deadline if context else time.time() + 1.0,
+                    correlation_id=message.properties.get("correlation_id"),
+                )
+            except (BrokerUnavailable, KeyError) as error:
+                log.warning("reply_lost", service=self.container.service_name, reason=type(error).__name__)
+            self._listener.acknowledge(message)
+        finally:
+            self._under_way -= 1
+            if self._under_way == 0:
+                self._idle.set()
+
+    def _outcome(self, body: Any, method: str) -> tuple[CallContext | None, dict[str, Any]]:
+        started, outcome, context = time.perf_counter(), "ok", None
+        try:
+            entrypoint = self._methods.get(method)
+            if entrypoint is None:
+                raise DomainError("method_unknown")
+            context = CallContext.from_dict(body["context"])
+            structlog.contextvars.bind_contextvars(regency=context.regency, traceparent=context.traceparent)
+            answer = {"result": entrypoint.serve(context, body["payload"]), "error": None}
+        except Exception as error:
+            described = as_error(error)
+            outcome = described["code"]
+            answer = {"result": None, "error": described}
+            if outcome == "unexpected":
+                log.exception("call_failed", service=self.container.service_name, method=method)
+        finally:
+            structlog.contextvars.clear_contextvars()
+        metrics.RPC_HANDLED.labels(self.container.service_name, method, outcome).observe(time.perf_counter() - started)
+        return context, answer
+
+
+class Call(Entrypoint):  # type: ignore[misc]
+    """A method that others call over RPC."""
+
+    server = RpcServer()
+    access = DatabaseAccess()
+
+    def __init__(self, schema: type[Schema] | None = None, **kwargs: Any) -> None:
+        self._schema = schema() if schema is not None else None
+        self._schema_class = schema
+        super().__init__(**kwargs)
+
+    def setup(self) -> None:
+        """Register with the container's RPC server."""
+        self.server.register_provider(self)
+
+    def stop(self) -> None:
+        """Stop taking before the workers are waited for."""
+        self.server.drain()
+
+    def serve(self, context: CallContext, payload: Any) -> Any:
+        """Return the answer to one call; raises what the caller should be told."""
+        if context.remaining() <= 0:
+            raise DeadlineExceeded
+        return self.perform(context, self._loaded(payload))
+
+    def perform(self, context: CallContext, data: dict[str, Any]) -> Any:
+        """Do what this kind of entrypoint does around its method."""
+        raise NotImplementedError
+
+    def _loaded(self, payload: Any) -> dict[str, Any]:
+        if self._schema is None:
+            return payload if isinstance(payload, dict) else {}
+        try:
+            loaded: dict[str, Any] = self._schema.load(payload)
+        except ValidationError as error:
+            raise InvalidPayload(flat_errors(error.messages)) from None
+        return loaded
+
+    def _in_worker(self, *arguments: Any) -> Any:
+        """Run the service's method in a nameko worker, with its dependencies injected."""
+        return run_in_worker(self, arguments)
+
+
+class Command(Call):
+    """Changes something, once."""
+
+    def perform(self, context: CallContext, data: dict[str, Any]) -> Any:
+        """Take the regency's turn, then do the command and keep its result in one transaction."""
+        regency = own_regency(context)
+        with (
+            self.access.turnstile.turn(regency, context.remaining()),
+            self.access.database.regency_work(regency, context=context) as work,
+        ):
+            return commands.once(work, self.method_name, data, partial(self._in_worker, work, data))
+
+
+class Query(Call):
+    """Reads, within one regency."""
+
+    def perform(self, context: CallContext, data: dict[str, Any]) -> Any:
+        """Read in a transaction that cannot write."""
+        with self.access.database.regency_work(own_regency(context), context=context, read_only=True) as work:
+            return self._in_worker(work, data)
+
+
+class PlatformQuery(Call):
+    """Reads what belongs to no regency."""
+
+    def perform(self, context: CallContext, data: dict[str, Any]) -> Any:
+        """Run under the service's login, which may touch no regency's table."""
+        with self.access.database.platform_work(context=context) as work:
+            return self._in_worker(work, data)
+
+
+class DirectCall(Call):
+    """Opens its units of work itself (signing in: the user name tells the regency)."""
+
+    def perform(self, context: CallContext, data: dict[str, Any]) -> Any:
+        """Hand over the context instead of a unit of work."""
+        return self._in_worker(context, data)
+
+
+def own_regency(context: CallContext) -> str:
+    """Return the call's regency if its actor may act there.
+
+    :raises DomainError: ``regency_unknown`` without one, ``regency_forbidden`` for another regency's actor.
+    """
+    if context.regency is None:
+        raise DomainError("regency_unknown")
+    if context.actor.role not in UNBOUND_ROLES and context.actor.regency != context.regency:
+        raise DomainError("regency_forbidden")
+    return context.regency
+
+
+def run_in_worker(entrypoint: Any, arguments: tuple[Any, ...]) -> Any:
+    """Run an entrypoint's method in a nameko worker and return or raise its outcome here."""
+    done = Completion()
+
+    def handle_result(worker_ctx: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
+        done.send((result, exc_info))
+        return result, exc_info
+
+    entrypoint.container.spawn_worker(entrypoint, arguments, {}, handle_result=handle_result)
+    result, exc_info = done.wait()
+    if exc_info is not None:
+        raise exc_info[1]
+    if isinstance(result, _Raised):
+        raise result.error
+    return result
+
+
+def flat_errors(messages: Any, path: str = "") -> list[dict[str, str]]:
+    """Return marshmallow's nested messages as ``[{"field": "a.0.b", "message": "..."}]``."""
+    if isinstance(messages, dict):
+        return [
+            error
+            for key, inner in messages.items()
+            for error in flat_errors(inner, path if key == "_schema" else f"{path}.{key}" if path else str(key))
+        ]
+    texts = messages if isinstance(messages, list) else [messages]
+    return [{"field": path, "message": str(text)} for text in texts]
+
+
+def _entrypoint(kind: type[Entrypoint], *options: Any, **more: Any) -> Callable[[Callable[..., Any]], Any]:
+    def register(method: Callable[..., Any]) -> Any:
+        def contained(*arguments: Any) -> Any:
+            try:
+                return method(*arguments)
+            except Exception as error:
+                return _Raised(error)
+
+        contained.__name__, contained.__doc__ = method.__name__, method.__doc__
+        return kind.decorator(*options, **more)(contained)
+
+    return register
+
+
+def command(schema: type[Schema]) -> Callable[[Callable[..., Any]], Any]:
+    """Method ``(self, work, data) -> answer`` that changes something."""
+    return _entrypoint(Command, schema=schema)
+
+
+def query(schema: type[Schema] | None = None) -> Callable[[Callable[..., Any]], Any]:
+    """Method ``(self, work, data) -> answer`` that reads one regency."""
+    return _entrypoint(Query, schema=schema)
+
+
+def platform_query(schema: type[Schema] | None = None) -> Callable[[Callable[..., Any]], Any]:
+    """Method ``(self, platform_work, data) -> answer`` that reads what belongs to no regency."""
+    return _entrypoint(PlatformQuery, schema=schema)
+
+
+def direct_call(schema: type[Schema] | None = None) -> Callable[[Callable[..., Any]], Any]:
+    """Method ``(self, context, data) -> answer`` that opens its units of work itself."""
+    return _entrypoint(DirectCall, schema=schema)
+
+
+__all__ = [
+    "Call",
+    "RpcServer",
+    "UnitOfWork",
+    "command",
+    "direct_call",
+    "flat_errors",
+    "own_regency",
+    "platform_query",
+    "query",
+    "run_in_worker",
+]

@@ -1,0 +1,184 @@
+"""What a service gets from the chassis: nameko extensions with the life of their container."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from nameko import config
+from nameko.extensions import DependencyProvider, SharedExtension
+
+from services.chassis import commands
+from services.chassis.broker import EventPublisher, Subscription
+from services.chassis.database import Database
+from services.chassis.errors import Unavailable
+from services.chassis.logs import get_logger
+from services.chassis.probes import PROBES
+from services.chassis.relay import Relay
+from services.chassis.rpc import RpcClient
+from services.chassis.settings import Settings
+from services.chassis.tenancy import schema_of
+from services.chassis.turnstile import Turnstile
+
+log = get_logger(__name__)
+
+SETTINGS_KEY = "MPP_SETTINGS"
+SUBSCRIPTIONS_KEY = "MPP_SUBSCRIPTIONS"
+STOP_SECONDS = 10.0
+UPKEEP_SECONDS = 3600.0
+
+
+def settings() -> Settings:
+    """Return the settings of this process."""
+    value: Settings = config[SETTINGS_KEY]
+    return value
+
+
+def subscriptions() -> Iterable[Subscription]:
+    """Return every consumer's subscription: their queues are declared before anything is published."""
+    value: Iterable[Subscription] = config[SUBSCRIPTIONS_KEY]
+    return value
+
+
+class DatabaseAccess(SharedExtension):  # type: ignore[misc]
+    """The service's database, shared by everything in its container."""
+
+    database: Database
+    turnstile: Turnstile
+
+    def setup(self) -> None:
+        """Create the pool; connections are made when first needed."""
+        service = self.container.service_name
+        self.database = Database(service, settings().database_url(service))
+        self.turnstile = Turnstile(service)
+        PROBES.register(f"{service}.database", self.database.check)
+
+    def stop(self) -> None:
+        """Close the pool."""
+        PROBES.unregister(f"{self.container.service_name}.database")
+        self.database.close()
+
+
+class DatabaseProvider(DependencyProvider):  # type: ignore[misc]
+    """Injects the service's :class:`Database`."""
+
+    access = DatabaseAccess()
+
+    def get_dependency(self, worker_ctx: Any) -> Database:
+        """Return the database."""
+        return self.access.database
+
+
+class RpcAccess(SharedExtension):  # type: ignore[misc]
+    """The container's client for calling other services."""
+
+    client: RpcClient
+
+    def setup(self) -> None:
+        """Create the client."""
+        self.client = RpcClient(settings().required_broker_url(), self.container.service_name)
+
+    def start(self) -> None:
+        """Begin to listen for replies."""
+        self.client.start()
+        PROBES.register(f"{self.container.service_name}.replies", self.client.check)
+
+    def stop(self) -> None:
+        """Stop listening."""
+        PROBES.unregister(f"{self.container.service_name}.replies")
+        self.client.stop()
+
+
+class RpcProvider(DependencyProvider):  # type: ignore[misc]
+    """Injects an :class:`RpcClient`."""
+
+    access = RpcAccess()
+
+    def get_dependency(self, worker_ctx: Any) -> RpcClient:
+        """Return the client."""
+        return self.access.client
+
+
+class SettingsProvider(DependencyProvider):  # type: ignore[misc]
+    """Injects the process's :class:`Settings`."""
+
+    def get_dependency(self, worker_ctx: Any) -> Settings:
+        """Return the settings."""
+        return settings()
+
+
+class RelayRunner(DependencyProvider):  # type: ignore[misc]
+    """Runs the relay of the service's outbox."""
+
+    access = DatabaseAccess()
+    relay: Relay | None = None
+
+    def start(self) -> None:
+        """Start the relay in a thread of its own."""
+        publisher = EventPublisher(settings().required_broker_url(), subscriptions())
+        self.relay = Relay(self.access.database, publisher)
+        threading.Thread(target=self.relay.run, name=f"{self.container.service_name}-relay", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop after the batch under way; what is left is published by the next relay."""
+        if self.relay is not None:
+            self.relay.stop()
+            self.relay.finished.wait(STOP_SECONDS)
+
+
+class UpkeepRunner(DependencyProvider):  # type: ignore[misc]
+    """Each hour, in every regency: partitions ahead, old partitions cut, old command ids forgotten."""
+
+    access = DatabaseAccess()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Start the upkeep in a thread of its own."""
+        threading.Thread(target=self._run, name=f"{self.container.service_name}-upkeep", daemon=True).start()
+
+    def _run(self) -> None:
+        pause = 60.0  # not while everything starts
+        while not self._stopping.wait(pause):
+            pause = UPKEEP_SECONDS
+            try:
+                upkeep(self.access.database, settings().event_log_months)
+            except Unavailable:
+                pause = 60.0
+            except Exception:
+                log.exception("upkeep_failed", service=self.container.service_name)
+
+    def stop(self) -> None:
+        """End the upkeep."""
+        self._stopping.set()
+
+
+_PREPARE = sa.text("SELECT platform.prepare_event_log(:schema, :month)")
+_CUT = sa.text("SELECT platform.cut_event_log(:schema, :before)")
+
+
+def upkeep(database: Database, event_log_months: int) -> None:
+    """Do one round of upkeep for every regency of a service; repeating it changes nothing.
+
+    :param event_log_months: how many full months the event log goes back.
+    """
+    now = database.clock.now()
+    for regency in database.regencies():
+        with database.platform_work(timeout=60.0) as work:
+            for ahead in (0, 1, 2):
+                work.execute(_PREPARE, {"schema": schema_of(regency), "month": _month(now, ahead)})
+            work.execute(_CUT, {"schema": schema_of(regency), "before": _month(now, -event_log_months)})
+        with database.regency_work(regency, timeout=60.0) as work:
+            commands.forget(work, now - timedelta(hours=commands.RETENTION_HOURS))
+        time.sleep(0)  # let others run between two regencies
+
+
+def _month(now: datetime, shift: int) -> date:
+    months = now.astimezone(UTC).year * 12 + now.month - 1 + shift
+    return date(months // 12, months % 12 + 1, 1)

@@ -1,0 +1,155 @@
+"""Consuming through every outage: one thread, one connection, reconnecting for as long as the process lives."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kombu import Connection, Queue
+
+from services.chassis.broker import BROKER_ERRORS, CLOUDEVENTS, HEARTBEAT, connect
+from services.chassis.errors import BrokerUnavailable
+from services.chassis.logs import get_logger
+
+log = get_logger(__name__)
+
+LONGEST_PAUSE = 2.0
+"""Seconds between attempts to reconnect, at most; a broker that is back should be used at once."""
+
+TICK = 0.25
+
+OnMessage = Callable[[Any, Any], None]
+
+
+class Listener:
+    """Consumes queues and hands each message to ``on_message(body, message)`` in the listening thread.
+
+    The queues are asked for anew at each connection, so that a wiped broker gets them declared again and a reply
+    queue gets a fresh name. ``on_connected`` and ``on_lost`` tell the owner about the connection.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        queues: Callable[[], Sequence[Queue]],
+        on_message: OnMessage,
+        *,
+        prefetch: int = 0,
+        no_ack: bool = False,
+        on_connected: Callable[[Sequence[Queue]], None] = lambda queues: None,
+        on_lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.name = name
+        self._url = url
+        self._queues = queues
+        self._on_message = on_message
+        self._prefetch = prefetch
+        self._no_ack = no_ack
+        self._on_connected = on_connected
+        self._on_lost = on_lost
+        self._writing = threading.Lock()
+        self._stop_taking = threading.Event()
+        self._stopped = threading.Event()
+        self.connected = threading.Event()
+        self.finished = threading.Event()
+
+    def run(self) -> None:
+        """Listen until :meth:`close`; never raises."""
+        pause = 0.0
+        while not self._stopped.is_set():
+            try:
+                self._listen()
+                pause = 0.0
+            except (*BROKER_ERRORS, BrokerUnavailable) as error:
+                if self.connected.is_set() or pause == 0.0:
+                    log.warning("broker_lost", listener=self.name, reason=type(error).__name__)
+                pause = 0.05 if self.connected.is_set() else min(LONGEST_PAUSE, pause * 2 + 0.05)
+            except Exception:
+                log.exception("listener_failed", listener=self.name)
+                pause = LONGEST_PAUSE
+            finally:
+                if self.connected.is_set():
+                    self.connected.clear()
+                    self._on_lost()
+            self._stopped.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311  (jitter, not a secret)
+        self.finished.set()
+
+    def _listen(self) -> None:
+        with connect(self._url, heartbeat=HEARTBEAT) as connection:
+            queues = self._queues()
+            consumer = connection.Consumer(
+                queues,
+                callbacks=[self._take],
+                no_ack=self._no_ack,
+                accept=["json", CLOUDEVENTS],
+                on_decode_error=self._on_undecodable,
+            )
+            if self._prefetch:
+                consumer.qos(prefetch_count=self._prefetch)
+            with consumer:
+                self.connected.set()
+                self._on_connected(queues)
+                self._drain(connection, consumer)
+
+    def _drain(self, connection: Connection, consumer: Any) -> None:
+        next_check, cancelled = time.monotonic() + 1.0, False
+        while not self._stopped.is_set():
+            if self._stop_taking.is_set() and not cancelled:
+                consumer.cancel()
+                cancelled = True
+            try:
+                connection.drain_events(timeout=TICK)
+            except socket.timeout:
+                pass
+            if time.monotonic() >= next_check:
+                with self._writing:
+                    connection.heartbeat_check()
+                next_check = time.monotonic() + 1.0
+
+    def _take(self, body: Any, message: Any) -> None:
+        if self._stop_taking.is_set():
+            self.give_back(message)
+        else:
+            self._on_message(body, message)
+
+    def _on_undecodable(self, message: Any, error: Exception) -> None:
+        # No repetition makes it readable.
+        log.error("message_undecodable", listener=self.name, reason=type(error).__name__)
+        if not self._no_ack:
+            self.acknowledge(message)
+
+    def acknowledge(self, message: Any) -> None:
+        """Tell the broker that a message is done; a lost connection means that it comes again."""
+        self._settle(message.ack)
+
+    def give_back(self, message: Any) -> None:
+        """Return a message to its queue for another consumer."""
+        self._settle(message.requeue)
+
+    def _settle(self, settle: Callable[[], None]) -> None:
+        with self._writing:
+            try:
+                settle()
+            except (*BROKER_ERRORS, AttributeError, TypeError):
+                # The connection is gone (kombu then dereferences None), and with it the message: the broker
+                # hands it out again, and the inbox knows it.
+                log.debug("settle_on_lost_connection", listener=self.name)
+
+    def check(self) -> None:
+        """Raise unless connected (readiness)."""
+        if not self.connected.is_set():
+            raise BrokerUnavailable(f"{self.name} is not connected")
+
+    def stop_taking(self) -> None:
+        """Take no more messages, but keep the connection for acknowledging those that were taken."""
+        self._stop_taking.set()
+
+    def close(self) -> None:
+        """End :meth:`run`; what was taken and not acknowledged goes back to the queue."""
+        self._stop_taking.set()
+        self._stopped.set()

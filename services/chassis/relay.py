@@ -1,0 +1,167 @@
+"""The relay: from the outbox to the broker, at least once, deleted only after the broker's confirmation.
+
+Rows are deleted in the transaction that holds them locked while they are published. A relay that dies between
+publishing and deleting leaves them to the next one: published twice, never lost; consumers know duplicates.
+Any number of replicas may run (``SKIP LOCKED``).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.chassis import metrics
+from services.chassis.broker import EventPublisher, Outgoing
+from services.chassis.database import Database, PlatformWork
+from services.chassis.errors import Unavailable
+from services.chassis.events import CONTENT_TYPE, Envelope
+from services.chassis.logs import get_logger
+from services.chassis.tenancy import routing_key
+
+log = get_logger(__name__)
+
+BATCH = 500
+POLL_SECONDS = 0.1
+"""Fallback for events of other replicas; the process's own commits wake the relay at once."""
+
+_TAKE = sa.text("""
+    DELETE FROM platform.outbox WHERE id IN (
+        SELECT id FROM platform.outbox ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id, regency, source, sequence, event_id, type, subject, time, data, traceparent
+""")
+
+_HEADS = sa.text("""
+    INSERT INTO platform.stream_head AS head (source, regency, sequence)
+    SELECT source, regency, sequence FROM jsonb_to_recordset(CAST(:heads AS jsonb))
+        AS given(source text, regency text, sequence bigint) ORDER BY source
+    ON CONFLICT (source) DO UPDATE SET sequence = greatest(head.sequence, excluded.sequence)
+""")
+
+_BACKLOG = sa.text(
+    "SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - min(time)), 0) AS oldest FROM platform.outbox"
+)
+
+
+class Relay:
+    """Publishes one service's outbox."""
+
+    def __init__(self, database: Database, publisher: EventPublisher) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._failing = False
+        self.finished = threading.Event()
+        database.committed.append(self.wake)
+
+    def wake(self) -> None:
+        """Look into the outbox now."""
+        self._wake.set()
+
+    def run(self) -> None:
+        """Publish until :meth:`stop`; never raises. Outages are retried with a growing pause up to one second."""
+        pause = POLL_SECONDS
+        measure_at = 0.0
+        while not self._stopping.is_set():
+            self._wake.wait(pause)
+            self._wake.clear()
+            try:
+                while self.publish_batch() == BATCH:
+                    pass
+                if time.monotonic() >= measure_at:
+                    self._measure()
+                    measure_at = time.monotonic() + 5.0
+                if self._failing:
+                    log.info("relay_recovered", service=self._database.service)
+                self._failing, pause = False, POLL_SECONDS
+            except Unavailable as error:
+                pause = self._failed(str(error), pause)
+            except Exception:
+                log.exception("relay_failed", service=self._database.service)
+                pause = self._failed("fault", pause)
+        self._publisher.close()
+        self.finished.set()
+
+    def publish_batch(self) -> int:
+        """Publish up to :data:`BATCH` events; return how many left the outbox.
+
+        :raises Unavailable: broker or database away; the events stay in the outbox.
+        """
+        with self._database.platform_work(timeout=30.0) as work:
+            rows = sorted(work.execute(_TAKE, {"limit": BATCH}).all(), key=lambda row: row.id)
+            if not rows:
+                return 0
+            envelopes = [_envelope(row) for row in rows]
+            self._report(self._publisher.publish([_outgoing(envelope) for envelope in envelopes]), envelopes)
+            self._remember_heads(work, envelopes)
+        for event_type, count in Counter(envelope.type for envelope in envelopes).items():
+            metrics.EVENTS_PUBLISHED.labels(self._database.service, event_type).inc(count)
+        return len(rows)
+
+    def _report(self, unroutable: Sequence[Outgoing], envelopes: Sequence[Envelope]) -> None:
+        """Raise the alarm for events that nobody took. Their consumers find them in the log."""
+        missed = {outgoing.id for outgoing in unroutable}
+        for envelope in envelopes:
+            if envelope.id in missed:
+                metrics.EVENTS_UNROUTABLE.labels(self._database.service, envelope.type).inc()
+                log.error("event_unroutable", type=envelope.type, event_id=envelope.id, regency=envelope.regency)
+
+    def _remember_heads(self, work: PlatformWork, envelopes: Sequence[Envelope]) -> None:
+        heads: dict[str, dict[str, Any]] = {}
+        for envelope in envelopes:
+            known = heads.get(envelope.source)
+            if known is None or envelope.sequence > known["sequence"]:
+                heads[envelope.source] = {
+                    "source": envelope.source,
+                    "regency": envelope.regency,
+                    "sequence": envelope.sequence,
+                }
+        work.execute(_HEADS, {"heads": json.dumps(list(heads.values()))})
+
+    def _measure(self) -> None:
+        with self._database.platform_work() as work:
+            backlog = work.execute(_BACKLOG).one()
+        metrics.OUTBOX_PENDING.labels(self._database.service).set(backlog.pending)
+        metrics.OUTBOX_OLDEST_AGE.labels(self._database.service).set(float(backlog.oldest))
+
+    def _failed(self, reason: str, pause: float) -> float:
+        metrics.RELAY_FAILURES.labels(self._database.service).inc()
+        if not self._failing:
+            log.warning("relay_interrupted", service=self._database.service, reason=reason)
+        self._failing = True
+        return min(1.0, pause * 2)
+
+    def stop(self) -> None:
+        """End :meth:`run` after the batch under way."""
+        self._stopping.set()
+        self._wake.set()
+
+
+def _envelope(row: Any) -> Envelope:
+    return Envelope(
+        id=str(row.event_id),
+        source=row.source,
+        type=row.type,
+        subject=row.subject,
+        time=row.time,
+        regency=row.regency,
+        sequence=row.sequence,
+        data=row.data,
+        traceparent=row.traceparent,
+    )
+
+
+def _outgoing(envelope: Envelope) -> Outgoing:
+    return Outgoing(
+        routing_key=routing_key(envelope.regency, envelope.type),
+        id=envelope.id,
+        body=json.dumps(envelope.to_cloudevent(), ensure_ascii=False, separators=(",", ":")).encode(),
+        content_type=CONTENT_TYPE,
+    )

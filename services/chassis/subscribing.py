@@ -1,0 +1,133 @@
+"""How events enter a service: the queue's consumer, the inbox, and the watch for what did not arrive."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import structlog
+from nameko.extensions import Entrypoint
+
+from services.chassis import metrics
+from services.chassis.broker import Subscription, event_queue
+from services.chassis.context import SYSTEM, CallContext
+from services.chassis.entrypoints import _entrypoint, run_in_worker
+from services.chassis.errors import DomainError, Unavailable
+from services.chassis.events import Envelope
+from services.chassis.extensions import STOP_SECONDS, DatabaseAccess, RpcAccess, settings
+from services.chassis.gaps import GapFinder
+from services.chassis.inbox import Inbox
+from services.chassis.listener import Listener
+from services.chassis.logs import get_logger
+from services.chassis.probes import PROBES
+
+log = get_logger(__name__)
+
+PREFETCH = 16
+"""Events under way at a time; more would only wait for the few database connections."""
+
+LONGEST_PAUSE = 2.0
+
+
+class Subscriber(Entrypoint):  # type: ignore[misc]
+    """Consumes one subscription with a method ``(self, work, event)``."""
+
+    access = DatabaseAccess()
+    rpc = RpcAccess()
+
+    def __init__(self, subscription: Subscription, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._subscription = subscription
+        self._stopping = threading.Event()
+        self._under_way = 0
+        self._idle = threading.Event()
+        self._idle.set()
+
+    def setup(self) -> None:
+        """Prepare the consumer."""
+        self._listener = Listener(
+            self._subscription.queue,
+            settings().required_broker_url(),
+            lambda: [event_queue(self._subscription)],
+            self._take,
+            prefetch=PREFETCH,
+        )
+
+    def start(self) -> None:
+        """Begin to consume and to watch for gaps."""
+        self._inbox = Inbox(self.access.database, self._subscription.queue, self._run_method)
+        self._gaps = GapFinder(self._inbox, self._owner_heads, self._owner_log)
+        for run, name in ((self._listener.run, "events"), (self._gaps.run, "gaps")):
+            threading.Thread(target=run, name=f"{self._subscription.queue}-{name}", daemon=True).start()
+        PROBES.register(self._listener.name, self._listener.check)
+
+    def stop(self) -> None:
+        """Finish what was taken, give back the rest."""
+        PROBES.unregister(self._listener.name)
+        self._stopping.set()
+        self._gaps.stop()
+        self._listener.stop_taking()
+        self._idle.wait(STOP_SECONDS)
+        self._gaps.finished.wait(STOP_SECONDS)
+        self._listener.close()
+        self._listener.finished.wait(STOP_SECONDS)
+
+    def _take(self, body: Any, message: Any) -> None:
+        self._under_way += 1
+        self._idle.clear()
+        self.container.spawn_managed_thread(partial(self._handle, body, message), identifier=self._listener.name)
+
+    def _handle(self, body: Any, message: Any) -> None:
+        try:
+            event = Envelope.from_cloudevent(body)
+        except ValueError as error:
+            log.error("event_rejected", consumer=self._listener.name, reason=str(error))
+            metrics.EVENTS_HANDLED.labels(self._listener.name, "unknown", "rejected").inc()
+            self._listener.acknowledge(message)
+        else:
+            self._receive(event, message)
+        finally:
+            self._under_way -= 1
+            if self._under_way == 0:
+                self._idle.set()
+
+    def _receive(self, event: Envelope, message: Any) -> None:
+        """Handle until the database lets us; the broker waits with us, because nothing is acknowledged."""
+        pause = 0.1
+        with structlog.contextvars.bound_contextvars(regency=event.regency, event_id=event.id):
+            while not self._stopping.is_set():
+                try:
+                    self._inbox.receive(event)
+                except Unavailable as error:
+                    log.debug("event_postponed", consumer=self._listener.name, reason=str(error))
+                    self._stopping.wait(pause)
+                    pause = min(LONGEST_PAUSE, pause * 2)
+                    continue
+                except DomainError:
+                    log.error("event_rejected", consumer=self._listener.name, reason="regency_unknown")
+                    metrics.EVENTS_HANDLED.labels(self._listener.name, event.type, "rejected").inc()
+                self._gaps.touched(event.regency)
+                self._listener.acknowledge(message)
+                return
+        self._listener.give_back(message)
+
+    def _run_method(self, work: Any, event: Envelope) -> None:
+        run_in_worker(self, (work, event))
+
+    def _owner_heads(self) -> list[dict[str, Any]]:
+        context = CallContext(regency=None, actor=SYSTEM)
+        heads: list[dict[str, Any]] = self.rpc.client.call(self._subscription.owner, "stream_heads", {}, context)
+        return heads
+
+    def _owner_log(self, regency: str, source: str, after: int, limit: int) -> list[Envelope]:
+        context = CallContext(regency=regency, actor=SYSTEM)
+        payload = {"source": source, "after": after, "limit": limit}
+        events = self.rpc.client.call(self._subscription.owner, "read_log", payload, context)
+        return [Envelope.from_cloudevent(event) for event in events]
+
+
+def subscribe(subscription: Subscription) -> Callable[[Callable[..., Any]], Any]:
+    """Method ``(self, work, event)`` that handles each event of a subscription once."""
+    return _entrypoint(Subscriber, subscription)

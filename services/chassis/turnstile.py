@@ -1,0 +1,73 @@
+"""Waiting in the process instead of in the database.
+
+Commands of one regency mostly wait for the same row. Were each to take a connection first, one busy regency could
+hold all connections of the process while the others' commands starve. A few pass, some wait, more are refused.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from services.chassis import metrics
+from services.chassis.errors import Busy, DeadlineExceeded
+
+PERMITS = 2
+"""One works, one is about to: the database's connection is never idle between two."""
+
+LONGEST_QUEUE = 200
+
+
+@dataclass
+class _Gate:
+    permits: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(PERMITS))
+    present: int = 0
+
+
+class Turnstile:
+    """Admits :data:`PERMITS` commands per key at a time and lets :data:`LONGEST_QUEUE` wait."""
+
+    def __init__(self, service: str, *, longest_queue: int = LONGEST_QUEUE) -> None:
+        self._gates: dict[str, _Gate] = {}
+        self._lock = threading.Lock()
+        self._longest_queue = longest_queue
+        self._waiters = metrics.TURNSTILE_WAITERS.labels(service)
+
+    @contextmanager
+    def turn(self, key: str, timeout: float) -> Iterator[None]:
+        """Wait for a turn of ``key``, at most ``timeout`` seconds.
+
+        :raises Busy: too many wait already.
+        :raises DeadlineExceeded: no turn in time.
+        """
+        gate = self._enter(key)
+        try:
+            self._waiters.inc()
+            try:
+                admitted = gate.permits.acquire(timeout=max(0.0, timeout))
+            finally:
+                self._waiters.dec()
+            if not admitted:
+                raise DeadlineExceeded("waited too long for a turn")
+            try:
+                yield
+            finally:
+                gate.permits.release()
+        finally:
+            self._leave(key, gate)
+
+    def _enter(self, key: str) -> _Gate:
+        with self._lock:
+            gate = self._gates.setdefault(key, _Gate())
+            if gate.present >= self._longest_queue + PERMITS:
+                raise Busy
+            gate.present += 1
+            return gate
+
+    def _leave(self, key: str, gate: _Gate) -> None:
+        with self._lock:
+            gate.present -= 1
+            if gate.present == 0:
+                del self._gates[key]

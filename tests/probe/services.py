@@ -1,0 +1,121 @@
+"""Two small services that prove the chassis: a ledger that owns entries, and a mirror that follows it by events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from marshmallow import RAISE, Schema, fields, validate
+
+from services.chassis.database import UnitOfWork
+from services.chassis.entrypoints import command, query
+from services.chassis.errors import DomainError, PermanentFailure
+from services.chassis.events import Envelope, Event
+from services.chassis.service import Service
+from services.chassis.subscribing import subscribe
+
+metadata = sa.MetaData()
+entry = sa.Table(
+    "entry", metadata, sa.Column("id", sa.BigInteger), sa.Column("account", sa.Text), sa.Column("amount", sa.Integer)
+)
+copy = sa.Table(
+    "copy", metadata, sa.Column("event_id", sa.Text), sa.Column("account", sa.Text), sa.Column("amount", sa.Integer)
+)
+trouble = sa.Table("trouble", metadata, sa.Column("account", sa.Text), sa.Column("failures_left", sa.Integer))
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """What the mirror listens to."""
+
+    queue: str
+    owner: str
+    aggregates: tuple[str, ...]
+
+
+MIRROR_LEDGER = Subscription("mirror.ledger", "ledger", ("entry",))
+SUBSCRIPTIONS = (MIRROR_LEDGER,)
+
+
+class _Strict(Schema):
+    class Meta:
+        unknown = RAISE
+
+
+class AddEntry(_Strict):
+    account = fields.String(required=True, validate=validate.Length(min=1, max=40))
+    amount = fields.Integer(required=True, strict=True)
+    seconds = fields.Float(load_default=0.0)
+    """How long the command takes: so that a test can kill something in its middle."""
+
+
+class Total(_Strict):
+    account = fields.String(required=True)
+
+
+class Trouble(_Strict):
+    account = fields.String(required=True)
+    failures = fields.Integer(required=True)
+
+
+class LedgerService(Service):
+    name = "ledger"
+
+    @command(AddEntry)
+    def add_entry(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        if data["amount"] == 0:
+            raise DomainError("amount_zero", account=data["account"])
+        number = work.execute(sa.insert(entry).values(account=data["account"], amount=data["amount"]).returning(entry.c.id))
+        identity = number.scalar_one()
+        if data["seconds"]:
+            work.execute(sa.text("SELECT pg_sleep(:seconds)"), {"seconds": data["seconds"]})
+        work.emit(Event("entry.added", str(identity), {"account": data["account"], "amount": data["amount"]}, site="main"))
+        return {"id": identity}
+
+    @query(Total)
+    def total(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        rows = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(entry.c.amount), 0)).where(
+            entry.c.account == data["account"]
+        )
+        count, amount = work.execute(rows).one()
+        return {"count": count, "amount": int(amount)}
+
+
+class MirrorService(Service):
+    name = "mirror"
+
+    @subscribe(MIRROR_LEDGER)
+    def on_entry(self, work: UnitOfWork, event: Envelope) -> None:
+        account = event.data["account"]
+        if account == "never":
+            raise RuntimeError("this account always fails")
+        if account == "permanent":
+            raise PermanentFailure("this account cannot be mirrored")
+        if account.startswith("thrice"):
+            _fail_while_trouble_is_left(work, account)
+        work.execute(sa.insert(copy).values(event_id=event.id, account=account, amount=event.data["amount"]))
+
+    @command(Trouble)
+    def expect_trouble(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        work.execute(sa.insert(trouble).values(account=data["account"], failures_left=data["failures"]))
+        return {}
+
+    @query(Total)
+    def total(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        rows = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(copy.c.amount), 0)).where(
+            copy.c.account == data["account"]
+        )
+        count, amount = work.execute(rows).one()
+        return {"count": count, "amount": int(amount)}
+
+
+_FAILURES: dict[str, int] = {}
+
+
+def _fail_while_trouble_is_left(work: UnitOfWork, account: str) -> None:
+    """Fail as often as ``expect_trouble`` said; counted in the process, because the transaction is undone."""
+    allowed = work.execute(sa.select(trouble.c.failures_left).where(trouble.c.account == account)).scalar_one()
+    _FAILURES[account] = _FAILURES.get(account, 0) + 1
+    if _FAILURES[account] <= allowed:
+        raise RuntimeError("not yet")
