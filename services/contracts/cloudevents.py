@@ -23,7 +23,7 @@ class CloudEvent(ContractSchema):
 
     specversion = Choice("1.0", required=True)
     id = Opaque(100, required=True, about="Unique within `source`; a reader handles each once.")
-    source = Text(max_length=120, shape=shapes.STREAM_SOURCE, required=True, about="The stream.")
+    source = Text(max_length=200, shape=shapes.STREAM_SOURCE, required=True, about="The stream.")
     type = Text(max_length=100, shape=shapes.CLOUDEVENT_TYPE, required=True)
     subject = Opaque(120, required=True, about="Id of what the event is about.")
     time = Timestamp(required=True)

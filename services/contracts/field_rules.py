@@ -85,7 +85,7 @@ RULES: dict[str, tuple[str, str]] = {
     "opaque": ("Isi tidak dapat dibaca; gunakan nilai yang diberikan sistem.", "Use the value as the system gave it."),
     "stream_source": ("Nama aliran peristiwa.", "A stream, such as /regencies/lampung-timur/ticketing/sites/sukadana."),
     "event_type": ("Jenis peristiwa, misalnya mpp.ticket.called.", "An event type, such as mpp.ticket.called."),
-    "sequence": ("Nomor urut 12 sampai 20 angka.", "A sequence of 12 to 20 digits."),
+    "sequence": ("Nomor urut 20 angka.", "A sequence of 20 digits."),
     "traceparent": ("Traceparent menurut W3C Trace Context.", "A traceparent of W3C Trace Context."),
     "queue": ("Nama antrean pesan, misalnya ticketing.catalog.", "A queue, such as ticketing.catalog."),
     "counter_of_another_site": ("Nomor loket tidak sesuai dengan MPP.", "Must be the site and number of the counter."),

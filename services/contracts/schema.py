@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from marshmallow import RAISE, Schema, ValidationError, fields
+from marshmallow import RAISE, Schema, ValidationError, fields, missing
 
 from services.contracts import shapes
 from services.contracts.field_rules import errors_of, messages
@@ -51,8 +51,13 @@ class _ContractField(fields.Field[Any]):
 
     def __init__(self, *, about: str | None = None, **options: Any) -> None:
         """`about` describes the field in the published schema."""
+        metadata = dict(options.pop("metadata", {}))
         if about is not None:
-            options["metadata"] = {**options.get("metadata", {}), "description": about}
+            metadata["description"] = about
+        default = options.get("load_default", missing)
+        if default is not missing and callable(default):
+            metadata["default"] = default()  # apispec publishes plain defaults only
+        options["metadata"] = metadata
         super().__init__(**options)
 
     def make_error(self, key: str, **_: Any) -> ValidationError:

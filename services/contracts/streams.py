@@ -1,65 +1,46 @@
 """What every service answers about its event streams, so that a reader finds and fills what it missed.
 
-A stream is named by its source, ``/regencies/<regency>/<service>`` or ``…/sites/<site>``. The regency is that of the call.
+A stream is named by its source: ``/regencies/<regency>/<service>``, or ``.../sites/<site>`` beneath it.
 """
 
 from __future__ import annotations
 
 from services.contracts import shapes
-from services.contracts.cloudevents import CloudEvent
-from services.contracts.schema import ContractSchema, ListOf, Part, Text, WholeNumber
+from services.contracts.schema import ContractSchema, Text, WholeNumber
+from services.contracts.values import Slug
 
-MOST_STREAMS = 1000
-MOST_LOGGED = 1000
+MOST_LOGGED = 500
 HIGHEST_SEQUENCE = 2**63 - 1
+LONGEST_SOURCE = 200
 
 
 class StreamHeads(ContractSchema):
-    """Newest sequence of each stream that this service writes."""
+    """Newest sequence of each stream that this service writes, of all regencies."""
 
 
 class StreamHead(ContractSchema):
-    """A stream and its newest sequence, 0 when nothing was written yet."""
+    """A stream and its newest sequence."""
 
-    source = Text(max_length=120, shape=shapes.STREAM_SOURCE, required=True)
+    source = Text(max_length=LONGEST_SOURCE, shape=shapes.STREAM_SOURCE, required=True)
+    regency = Slug(required=True)
     sequence = WholeNumber(0, HIGHEST_SEQUENCE, required=True)
 
 
-class StreamHeadList(ContractSchema):
-    """All streams of the regency in this service."""
-
-    items = ListOf(Part(StreamHead), most=MOST_STREAMS, required=True)
-
-
 class ReadLog(ContractSchema):
-    """Events of one stream with a sequence higher than `after`, oldest first."""
+    """Events of one stream with a sequence higher than `after`, oldest first, as CloudEvents."""
 
-    source = Text(max_length=120, shape=shapes.STREAM_SOURCE, required=True)
-    after = WholeNumber(0, HIGHEST_SEQUENCE, load_default=0)
+    source = Text(max_length=LONGEST_SOURCE, shape=shapes.STREAM_SOURCE, required=True)
+    after = WholeNumber(0, HIGHEST_SEQUENCE, required=True)
     limit = WholeNumber(1, MOST_LOGGED, load_default=200)
 
 
-class LogPage(ContractSchema):
-    """Logged events, and the stream's newest sequence; there is more when the last item is older than `head`."""
-
-    items = ListOf(Part(CloudEvent), most=MOST_LOGGED, required=True)
-    head = WholeNumber(0, HIGHEST_SEQUENCE, required=True)
-
-
 class StreamMarks(ContractSchema):
-    """How far this service has read the streams of others."""
+    """How far each consumer of this service has read the streams of others, in one regency."""
 
 
 class StreamMark(ContractSchema):
-    """A queue has handled everything of a stream up to `contiguous`, and `early` events beyond a gap."""
+    """A consumer has every event of a stream up to `sequence`."""
 
-    queue = Text(max_length=100, shape=shapes.QUEUE, required=True)
-    source = Text(max_length=120, shape=shapes.STREAM_SOURCE, required=True)
-    contiguous = WholeNumber(0, HIGHEST_SEQUENCE, required=True)
-    early = WholeNumber(0, 1_000_000, required=True)
-
-
-class StreamMarkList(ContractSchema):
-    """All marks of the regency in this service."""
-
-    items = ListOf(Part(StreamMark), most=MOST_STREAMS, required=True)
+    consumer = Text(max_length=100, shape=shapes.QUEUE, required=True)
+    source = Text(max_length=LONGEST_SOURCE, shape=shapes.STREAM_SOURCE, required=True)
+    sequence = WholeNumber(0, HIGHEST_SEQUENCE, required=True)

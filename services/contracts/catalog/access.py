@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.contracts.catalog.entities import version
+from services.contracts.catalog.entities import if_match, version
 from services.contracts.paging import PageQuery, items_of, next_cursor
 from services.contracts.schema import Choice, ContractSchema, ListOf, Password, PlainText, Text, TrueOrFalse
 from services.contracts.values import AccountId, AgencyCode, Slug
@@ -38,7 +38,7 @@ class UpdateAccount(ContractSchema):
     """Change a staff account."""
 
     id = AccountId(required=True)
-    if_match = version()
+    if_match = if_match()
     role = Choice(*STAFF_ROLES)
     display_name = PlainText(100)
     agencies = ListOf(AgencyCode(), most=200, unique=True, allow_none=True)
@@ -87,7 +87,7 @@ class UpdateDevice(ContractSchema):
     """Change a device."""
 
     id = AccountId(required=True)
-    if_match = version()
+    if_match = if_match()
     kind = Choice(*DEVICE_KINDS)
     site = Slug(allow_none=True)
     password = Password()

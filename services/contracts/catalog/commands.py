@@ -17,7 +17,7 @@ from services.contracts.catalog.entities import (
     Presence,
     QueuePolicy,
     WeeklyHours,
-    version,
+    if_match,
 )
 from services.contracts.field_rules import Message
 from services.contracts.schema import Choice, ContractSchema, ListOf, Part, PlainText, TrueOrFalse, WholeNumber
@@ -45,7 +45,7 @@ class UpdateSite(ContractSchema):
     """Change a site; `hours`, `policy` and lists are replaced as a whole."""
 
     id = Slug(required=True)
-    if_match = version()
+    if_match = if_match()
     name = PlainText(200)
     address = PlainText(500, allow_none=True)
     timezone = TimeZone()
@@ -72,7 +72,7 @@ class UpdateAgency(ContractSchema):
     """Change an agency; `presences` is replaced as a whole."""
 
     id = AgencyCode(required=True)
-    if_match = version()
+    if_match = if_match()
     name = PlainText(200)
     kind = Choice(*AGENCY_KINDS)
     presences = ListOf(Part(Presence), most=100)
@@ -104,7 +104,7 @@ class UpdateService(ContractSchema):
     """Change a public service."""
 
     id = ServiceId(required=True)
-    if_match = version()
+    if_match = if_match()
     name = PlainText(200)
     requirements = ListOf(PlainText(500), most=50)
     default = TrueOrFalse()
@@ -137,7 +137,7 @@ class UpdateCounter(ContractSchema):
     """Change a counter; `services` is replaced as a whole."""
 
     id = CounterId(required=True)
-    if_match = version()
+    if_match = if_match()
     name = PlainText(100)
     agency = AgencyCode(allow_none=True)
     services = ListOf(ServiceId(), most=500, unique=True)

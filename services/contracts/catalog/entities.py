@@ -42,6 +42,11 @@ def version(**options: Any) -> WholeNumber:
     return WholeNumber(1, MOST_VERSIONS, about="Counts the changes of this object, from 1.", **options)
 
 
+def if_match() -> WholeNumber:
+    """The version that the caller has seen; with another one the command is refused (``version_conflict``)."""
+    return WholeNumber(1, MOST_VERSIONS, about="The version seen by the caller; refused when the object has another.")
+
+
 class Regency(ContractSchema):
     """A regency (kabupaten), the tenant."""
 

@@ -76,5 +76,12 @@ UNKNOWN_PROBLEMS: dict[str, Problem] = {
         "Periksa kembali, atau tanyakan di meja informasi.",
         "Check again, or ask at the front desk.",
     ),
+    "dead_letter_unknown": Problem(
+        404,
+        "Peristiwa gagal itu tidak ditemukan",
+        "There is no such dead letter",
+        "Lihat daftarnya dengan `mpp dead-letters list`.",
+        "`mpp dead-letters list` shows those that exist.",
+    ),
     "stream_unknown": Problem(404, "Aliran peristiwa tidak dikenal", "The event stream is not known"),
 }

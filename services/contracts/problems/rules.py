@@ -139,6 +139,13 @@ AVAILABILITY_PROBLEMS: dict[str, Problem] = {
         "Coba lagi sebentar dengan Idempotency-Key yang sama.",
         "Try again shortly with the same Idempotency-Key.",
     ),
+    "method_unknown": Problem(
+        503,
+        "Layanan sedang diperbarui",
+        "The service is being upgraded",
+        "Coba lagi beberapa menit lagi.",
+        "Try again in a few minutes.",
+    ),
     "unexpected": Problem(
         500,
         "Terjadi kesalahan pada sistem",

@@ -1,0 +1,16 @@
+"""An example of every contract, by owner and name, taken from the five regencies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.contracts.examples.access import ACCESS
+from services.contracts.examples.catalog import CATALOG
+from services.contracts.examples.platform import PLATFORM
+from services.contracts.examples.ticketing import TICKETING
+
+EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
+    "catalog": {**CATALOG, **ACCESS},
+    "ticketing": TICKETING,
+    "platform": PLATFORM,
+}
