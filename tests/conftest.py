@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.servers.postgres import PostgresServer
+from deploy.servers.rabbitmq import RabbitMQServer
 
 
 @pytest.fixture(scope="session")
@@ -26,4 +27,16 @@ def server_folder() -> Iterator[Path]:
 def postgres_server(server_folder: Path) -> Iterator[PostgresServer]:
     """A running PostgreSQL, empty at first; tests make databases and roles with names of their own."""
     with PostgresServer(server_folder / "postgres", durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server(server_folder: Path, pytestconfig: pytest.Config) -> Iterator[RabbitMQServer]:
+    """A running RabbitMQ, installed first where it is missing; a test that kills or wipes it starts it again.
+
+    Without RabbitMQ, and without the right to install it, every test that asks for it fails with one sentence.
+    """
+    terminal = pytestconfig.pluginmanager.getplugin("terminalreporter")
+    report = terminal.write_line if terminal else lambda line: None
+    with RabbitMQServer(server_folder / "rabbitmq", report=report) as server:
         yield server

@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.servers.process import ServerError
@@ -39,6 +41,18 @@ class FolderLock:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+@contextmanager
+def usable(folder: Path) -> Iterator[None]:
+    """Turn a refused access to the folder into a ServerError that says what to do."""
+    try:
+        yield
+    except PermissionError as error:
+        raise ServerError(
+            f"{error.filename or folder} cannot be used by this account ({error.strerror}): it may belong to another user. "
+            "Choose another folder with MPP_DATA_DIR."
+        ) from error
 
 
 def write_private(path: Path, text: str) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from deploy.servers import ports
 from deploy.servers.account import Account, can_reach, make_folder, server_account, switch
-from deploy.servers.data_folder import FolderLock, kept_number, tail, write_private
+from deploy.servers.data_folder import FolderLock, kept_number, tail, usable, write_private
 from deploy.servers.postgres_binaries import binaries_for
 from deploy.servers.process import (
     Guard,
@@ -124,16 +124,11 @@ class PostgresServer:
         if self.is_running:
             return
         self._close()
-        try:
-            account = server_account(self._cluster)
+        account = server_account(self._cluster)
+        with usable(self.data_dir):
             make_folder(self.data_dir, account)
             self._check_reachable(account)
             self._lock.acquire()
-        except PermissionError as error:
-            raise ServerError(
-                f"{self.data_dir} cannot be used by this account ({error.strerror}): it may belong to another user. "
-                "Choose another folder with MPP_DATA_DIR."
-            ) from error
         try:
             self._end_leftovers()
             binaries = binaries_for(account, self.data_dir)
