@@ -20,8 +20,7 @@ class Place:
     path: str = ""
 
     def __getitem__(self, key: str | int) -> "Place":
-        step = f"[{key}]" if isinstance(key, int) else f".{key}" if self.path else key
-        return Place(self.file, f"{self.path}{step}")
+        return Place(self.file, f"{self.path}.{key}" if self.path else str(key))
 
     def error(self, message: str) -> SeedError:
         """The error to raise about this value."""
@@ -52,7 +51,7 @@ class UniqueKeys(yaml.SafeLoader):
     """Refuses a mapping that names a key twice, of which YAML's own loader would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"{key} is given twice", node.start_mark)

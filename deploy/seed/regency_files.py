@@ -65,14 +65,16 @@ class Normaliser:
     origins: dict[str, Place] = field(default_factory=dict)
 
     def origin(self, path: str) -> Place:
-        """The place in the file of a field of the document: `services[3].name` -> `sites[0].agencies[1].services[0].name`."""
-        entity, _, rest = path.partition(".")
-        place = self.origins.get(entity)
-        return Place(self.place.file, path) if place is None else place[rest] if rest else place
+        """The place in the file of a field of the document: `services.3.name` -> `sites.0.agencies.1.services.0.name`."""
+        steps = path.split(".")
+        place = self.origins.get(".".join(steps[:2]), self.place)
+        for step in steps if place is self.place else steps[2:]:
+            place = place[step]
+        return place
 
     def add(self, kind: str, entity: Document, place: Place) -> Document:
         """Add an entity to the document."""
-        self.origins[f"{kind}[{len(self.entities[kind])}]"] = place
+        self.origins[f"{kind}.{len(self.entities[kind])}"] = place
         self.entities[kind].append(entity)
         return entity
 
@@ -127,7 +129,7 @@ class Normaliser:
         """Nobody comes in vain: an agency without a published service informs and advises."""
         if not any(service["agency"] == agency["id"] for service in self.entities["services"]):
             service = {"id": f"{agency['id']}-{DEFAULT_SERVICE['code']}", "agency": agency["id"], **DEFAULT_SERVICE}
-            self.add("services", service, self.origins[f"agencies[{self.entities['agencies'].index(agency)}]"])
+            self.add("services", service, self.origins[f"agencies.{self.entities['agencies'].index(agency)}"])
 
     def counters(self, place: Place, site: Document) -> None:
         """The counters of a site, numbered from 1."""

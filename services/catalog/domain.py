@@ -66,16 +66,14 @@ def check_agency(agency: Entity, taken: Mapping[tuple[str, str], str], counters:
     for index, presence in enumerate(agency["presences"]):
         site, prefix = presence["site"], presence["prefix"]
         if site in present:
-            raise invalid(f"presences[{index}].site", "presence_repeated", "The agency stands twice at {site}.", site=site)
+            raise invalid(f"presences.{index}.site", "presence_repeated", "The agency stands twice at {site}.", site=site)
         present.add(site)
         holder = taken.get((site, prefix))
         if holder is not None and holder != agency["id"]:
             raise CatalogError("prefix_taken", site=site, prefix=prefix, agency=holder)
     for site, ids in counters.items():
         if site not in present:
-            names = ", ".join(sorted(ids))
-            text = "Counters at {site} still serve the agency: {counters}."
-            raise invalid("presences", "presence_in_use", text, site=site, counters=names)
+            raise CatalogError("in_use", field="presences", site=site, users=sorted(ids))
 
 
 def check_counter(counter: Entity, present: Iterable[str], offered: Mapping[str, str]) -> None:
@@ -92,7 +90,7 @@ def check_counter(counter: Entity, present: Iterable[str], offered: Mapping[str,
     if unknown:
         raise missing_reference("services", "service", unknown)
     for index, service in enumerate(counter["services"]):
-        field, owner = f"services[{index}]", offered[service]
+        field, owner = f"services.{index}", offered[service]
         if agency is not None and owner != agency:
             text = "Belongs to {owner}, the counter to {agency}."
             raise invalid(field, "service_of_other_agency", text, owner=owner, agency=agency)

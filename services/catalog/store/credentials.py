@@ -1,8 +1,9 @@
 """Passwords' hashes and whom they prove. Nothing else reads or writes `password_hash`."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Table, cast, literal, null, select, union_all, update
+from sqlalchemy import Select, Table, cast, literal, null, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from services.catalog.store import tables as t
@@ -23,18 +24,23 @@ class Credentials:
 
 def find(work: UnitOfWork, username: str) -> Credentials | None:
     """Credentials of a staff account or a device of the regency."""
-    account, device = t.account.c, t.device.c
-    statement = union_all(
-        select(literal("account").label("kind"), account.id, account.role, account.agencies, account.active, account.password_hash).where(
-            account.id == username
-        ),
-        # The role of a device is its kind.
-        select(literal("device"), device.id, device.kind, cast(null(), account.agencies.type), device.active, device.password_hash).where(
-            device.id == username
-        ),
-    )
-    row = work.execute(statement).first()
-    return None if row is None else Credentials(*row)
+    row = work.execute(union_all(_staff(username), _devices(username))).first()
+    return None if row is None else Credentials(**row._mapping)
+
+
+def _staff(username: str) -> Select[Any]:
+    account = t.account.c
+    kind, subject = literal("account").label("kind"), account.id.label("subject")
+    columns = (kind, subject, account.role, account.agencies, account.active, account.password_hash)
+    return select(*columns).where(account.id == username)
+
+
+def _devices(username: str) -> Select[Any]:
+    """The role of a device is its kind; it acts for every agency."""
+    device, every = t.device.c, cast(null(), t.account.c.agencies.type)
+    kind, subject, role = literal("device").label("kind"), device.id.label("subject"), device.kind.label("role")
+    columns = (kind, subject, role, every.label("agencies"), device.active, device.password_hash)
+    return select(*columns).where(device.id == username)
 
 
 def find_operator(work: PlatformWork, username: str) -> Credentials | None:
@@ -66,4 +72,4 @@ def add_operator(work: PlatformWork, username: str, display_name: str, password_
     row = upsert(t.operator).values(
         id=username, role="operator", display_name=display_name, active=True, password_hash=password_hash, version=1
     )
-    return work.execute(row.on_conflict_do_nothing().inline()).rowcount == 1
+    return work.execute(row.on_conflict_do_nothing().returning(t.operator.c.id)).first() is not None

@@ -33,13 +33,19 @@ def create(work: UnitOfWork, kind: str, data: Mapping[str, Any]) -> Entity:
 def add(work: UnitOfWork, kind: str, entity: Entity, password_hash: str | None = None) -> Entity:
     """Check, store and publish a new entity; `password_hash` for accounts and devices."""
     entity = domain.canonical(kind, {**entity, "version": 1})
-    check(work, kind, entity)
-    # Accounts and devices share one space of usernames; each is a table of its own.
-    if kind in SIGNING_IN and credentials.find(work, entity["id"]) is not None:
+    if in_use(work, kind, entity["id"]):
         raise CatalogError("duplicate_id", id=entity["id"])
+    check(work, kind, entity)
     with refused_by_database(entity):
         store.add(work, kind, stored(entity, password_hash))
     return publish(work, kind, entity)
+
+
+def in_use(work: UnitOfWork, kind: str, identifier: str) -> bool:
+    """Whether the id is given. Accounts and devices are two tables, but share one space of usernames."""
+    if kind in SIGNING_IN:
+        return credentials.find(work, identifier) is not None
+    return bool(store.existing(work, kind, [identifier]))
 
 
 def update(work: UnitOfWork, kind: str, data: Mapping[str, Any]) -> Entity:

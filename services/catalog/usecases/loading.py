@@ -67,7 +67,7 @@ def in_order_of_reference(document: Mapping[str, Any]) -> Iterator[tuple[str, st
     """Kinds with the path of one entity in the document, and the entities."""
     yield "regency", "document.regency", [document["regency"]]
     for field, kind in FIELDS:
-        yield kind, f"document.{field}[{{}}]", document[field]
+        yield kind, f"document.{field}.{{}}", document[field]
 
 
 @contextmanager

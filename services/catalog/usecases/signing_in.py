@@ -7,11 +7,12 @@ from services.catalog.domain import PLATFORM, CatalogError, regency_of
 from services.catalog.store import credentials
 from services.catalog.store.credentials import Credentials
 from services.catalog.usecases.passwords import NOBODY, hash_password, matches, outdated
+from services.chassis.context import CallContext
 from services.chassis.database import Database
 from services.chassis.errors import DomainError
 
 
-def authenticate(database: Database, data: Mapping[str, Any]) -> dict[str, Any]:
+def authenticate(database: Database, context: CallContext, data: Mapping[str, Any]) -> dict[str, Any]:
     """Subject, role, regency and agencies of whom username and password prove; `credentials_invalid` otherwise.
 
     The refusal neither says nor shows by its duration whether the name, the password or the account's state was
@@ -19,12 +20,12 @@ def authenticate(database: Database, data: Mapping[str, Any]) -> dict[str, Any]:
     """
     username, password = data["username"], data["password"]
     regency = regency_of(username)
-    found = find(database, regency, username)
+    found = find(database, context, regency, username)
     proven = matches(NOBODY if found is None else found.password_hash, password)
     if found is None or not proven or not found.active:
         raise CatalogError("credentials_invalid")
     if outdated(found.password_hash):
-        renew(database, regency, found, hash_password(password))
+        renew(database, context, regency, found, hash_password(password))
     return {
         "subject": found.subject,
         "role": found.role,
@@ -33,15 +34,15 @@ def authenticate(database: Database, data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def find(database: Database, regency: str | None, username: str) -> Credentials | None:
+def find(database: Database, context: CallContext, regency: str | None, username: str) -> Credentials | None:
     """Credentials behind a username; None for a name or a regency that does not exist."""
     if regency is None:
         return None
     if regency == PLATFORM:
-        with database.platform_work() as work:
+        with database.platform_work(context=context) as work:
             return credentials.find_operator(work, username)
     try:
-        with database.regency_work(regency, read_only=True) as unit:
+        with database.regency_work(regency, context=context, read_only=True) as unit:
             return credentials.find(unit, username)
     except DomainError as error:
         if error.code == "regency_unknown":
@@ -49,11 +50,11 @@ def find(database: Database, regency: str | None, username: str) -> Credentials 
         raise
 
 
-def renew(database: Database, regency: str | None, found: Credentials, password_hash: str) -> None:
+def renew(database: Database, context: CallContext, regency: str | None, found: Credentials, password_hash: str) -> None:
     """Replace a hash that was made with older parameters."""
     if regency is None or regency == PLATFORM:
-        with database.platform_work() as work:
+        with database.platform_work(context=context) as work:
             credentials.replace_operator_hash(work, found, password_hash)
     else:
-        with database.regency_work(regency) as unit:
+        with database.regency_work(regency, context=context) as unit:
             credentials.replace_hash(unit, found, password_hash)

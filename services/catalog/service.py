@@ -1,0 +1,159 @@
+"""The catalogue's calls. What they mean stands in the contracts (`services.contracts.catalog`) and in `usecases`."""
+
+from typing import Any
+
+from services.catalog.usecases import entities, loading, regencies, signing_in
+from services.chassis.context import CallContext
+from services.chassis.database import PlatformWork, UnitOfWork
+from services.chassis.entrypoints import command, direct_call, platform_query, query
+from services.chassis.service import Service
+from services.contracts import catalog as contracts
+
+Data = dict[str, Any]
+
+
+class CatalogService(Service):
+    """Owner of regencies, sites, agencies, public services, counters, staff accounts and devices."""
+
+    name = "catalog"
+
+    @platform_query(contracts.ListRegencies)
+    def list_regencies(self, work: PlatformWork, data: Data) -> Data:
+        """All regencies of the platform."""
+        return regencies.list_regencies(work)
+
+    @platform_query(contracts.GetRegency)
+    def get_regency(self, work: PlatformWork, data: Data) -> Data:
+        """One regency."""
+        return regencies.get_regency(work, data["regency"])
+
+    @command(contracts.LoadRegency)
+    def load_regency(self, work: UnitOfWork, data: Data) -> Data:
+        """Bring in what a document says of a regency."""
+        overwrite = data.get("overwrite", False)
+        return loading.load_regency(work, data["document"], overwrite=overwrite, embedded=self.settings.embedded)
+
+    @direct_call(contracts.Authenticate)
+    def authenticate(self, context: CallContext, data: Data) -> Data:
+        """Who signs in."""
+        return signing_in.authenticate(self.database, context, data)
+
+    @query(contracts.ListSites)
+    def list_sites(self, work: UnitOfWork, data: Data) -> Data:
+        """A page of sites."""
+        return entities.list_page(work, "site", data)
+
+    @query(contracts.GetSite)
+    def get_site(self, work: UnitOfWork, data: Data) -> Data:
+        """One site."""
+        return entities.get(work, "site", data["id"])
+
+    @command(contracts.CreateSite)
+    def create_site(self, work: UnitOfWork, data: Data) -> Data:
+        """Add a site."""
+        return entities.create(work, "site", data)
+
+    @command(contracts.UpdateSite)
+    def update_site(self, work: UnitOfWork, data: Data) -> Data:
+        """Change a site."""
+        return entities.update(work, "site", data)
+
+    @query(contracts.ListAgencies)
+    def list_agencies(self, work: UnitOfWork, data: Data) -> Data:
+        """A page of agencies."""
+        return entities.list_page(work, "agency", data)
+
+    @query(contracts.GetAgency)
+    def get_agency(self, work: UnitOfWork, data: Data) -> Data:
+        """One agency."""
+        return entities.get(work, "agency", data["id"])
+
+    @command(contracts.CreateAgency)
+    def create_agency(self, work: UnitOfWork, data: Data) -> Data:
+        """Add an agency."""
+        return entities.create(work, "agency", data)
+
+    @command(contracts.UpdateAgency)
+    def update_agency(self, work: UnitOfWork, data: Data) -> Data:
+        """Change an agency."""
+        return entities.update(work, "agency", data)
+
+    @query(contracts.ListServices)
+    def list_services(self, work: UnitOfWork, data: Data) -> Data:
+        """A page of public services."""
+        return entities.list_page(work, "service", data)
+
+    @query(contracts.GetService)
+    def get_service(self, work: UnitOfWork, data: Data) -> Data:
+        """One public service."""
+        return entities.get(work, "service", data["id"])
+
+    @command(contracts.CreateService)
+    def create_service(self, work: UnitOfWork, data: Data) -> Data:
+        """Add a public service."""
+        return entities.create(work, "service", data)
+
+    @command(contracts.UpdateService)
+    def update_service(self, work: UnitOfWork, data: Data) -> Data:
+        """Change a public service."""
+        return entities.update(work, "service", data)
+
+    @query(contracts.ListCounters)
+    def list_counters(self, work: UnitOfWork, data: Data) -> Data:
+        """A page of counters."""
+        return entities.list_page(work, "counter", data)
+
+    @query(contracts.GetCounter)
+    def get_counter(self, work: UnitOfWork, data: Data) -> Data:
+        """One counter."""
+        return entities.get(work, "counter", data["id"])
+
+    @command(contracts.CreateCounter)
+    def create_counter(self, work: UnitOfWork, data: Data) -> Data:
+        """Add a counter."""
+        return entities.create(work, "counter", data)
+
+    @command(contracts.UpdateCounter)
+    def update_counter(self, work: UnitOfWork, data: Data) -> Data:
+        """Change a counter."""
+        return entities.update(work, "counter", data)
+
+    @query(contracts.ListAccounts)
+    def list_accounts(self, work: UnitOfWork, data: Data) -> Data:
+        """A page of staff accounts."""
+        return entities.list_page(work, "account", data)
+
+    @query(contracts.GetAccount)
+    def get_account(self, work: UnitOfWork, data: Data) -> Data:
+        """One staff account."""
+        return entities.get(work, "account", data["id"])
+
+    @command(contracts.CreateAccount)
+    def create_account(self, work: UnitOfWork, data: Data) -> Data:
+        """Add a staff account."""
+        return entities.create(work, "account", data)
+
+    @command(contracts.UpdateAccount)
+    def update_account(self, work: UnitOfWork, data: Data) -> Data:
+        """Change a staff account."""
+        return entities.update(work, "account", data)
+
+    @query(contracts.ListDevices)
+    def list_devices(self, work: UnitOfWork, data: Data) -> Data:
+        """A page of devices."""
+        return entities.list_page(work, "device", data)
+
+    @query(contracts.GetDevice)
+    def get_device(self, work: UnitOfWork, data: Data) -> Data:
+        """One device."""
+        return entities.get(work, "device", data["id"])
+
+    @command(contracts.CreateDevice)
+    def create_device(self, work: UnitOfWork, data: Data) -> Data:
+        """Add a device."""
+        return entities.create(work, "device", data)
+
+    @command(contracts.UpdateDevice)
+    def update_device(self, work: UnitOfWork, data: Data) -> Data:
+        """Change a device."""
+        return entities.update(work, "device", data)

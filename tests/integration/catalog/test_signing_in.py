@@ -1,0 +1,133 @@
+"""Signing in: who is known by which password, and what a refusal does not tell."""
+
+import statistics
+import time
+
+import pytest
+from argon2 import PasswordHasher
+
+from deploy.seed import add_demo_operator
+from services.catalog.domain import CatalogError
+from services.catalog.store import credentials
+from services.catalog.usecases import entities, passwords
+from services.catalog.usecases.operators import add_operator
+from services.catalog.usecases.signing_in import authenticate
+from services.chassis.context import CallContext
+from services.contracts import catalog as contracts
+
+pytestmark = pytest.mark.integration
+
+PASSWORD = "kopi pagi hari"
+
+
+@pytest.fixture
+def staffed(catalogue):
+    """An officer of one agency and a kiosk, both with the same password."""
+    with catalogue.work() as work:
+        entities.create(work, "agency", {"id": "CPL", "name": "Dukcapil", "kind": "regency", "presences": []})
+        sari = {"id": f"sari@{catalogue.regency}", "role": "officer", "display_name": "Sari", "agencies": ["CPL"]}
+        entities.create(work, "account", {**sari, "active": True, "password": PASSWORD})
+        kiosk = {"id": f"kios@{catalogue.regency}", "kind": "kiosk", "site": None}
+        entities.create(work, "device", {**kiosk, "active": True, "password": PASSWORD})
+    return catalogue
+
+
+def sign_in(catalogue, username, password=PASSWORD):
+    data = contracts.Authenticate().load({"username": username, "password": password})
+    return authenticate(catalogue.database, CallContext(regency=None), data)
+
+
+def refusal(catalogue, username, password=PASSWORD):
+    with pytest.raises(CatalogError) as caught:
+        sign_in(catalogue, username, password)
+    return caught.value.code, caught.value.details
+
+
+def known(work, username):
+    found = credentials.find(work, username)
+    assert found is not None
+    return found
+
+
+def test_an_officer_signs_in_to_the_regency_of_the_username(staffed):
+    subject = sign_in(staffed, f"sari@{staffed.regency}")
+    assert subject == {"subject": f"sari@{staffed.regency}", "role": "officer", "regency": staffed.regency, "agencies": ["CPL"]}
+    assert contracts.Subject().load(subject) == subject
+
+
+def test_a_device_signs_in_with_its_kind_as_role(staffed):
+    subject = sign_in(staffed, f"kios@{staffed.regency}")
+    assert (subject["role"], subject["agencies"]) == ("kiosk", None)
+
+
+def test_an_operator_signs_in_to_no_regency(staffed):
+    with staffed.database.platform_work() as work:
+        assert add_operator(work, "ops@platform", "Operator", PASSWORD)
+        assert not add_operator(work, "ops@platform", "Somebody else", "another password")
+    subject = sign_in(staffed, "ops@platform")
+    assert subject == {"subject": "ops@platform", "role": "operator", "regency": None, "agencies": None}
+    assert contracts.Subject().load(subject) == subject
+    assert refusal(staffed, "ops@platform", "another password") == ("credentials_invalid", {})
+
+
+def test_the_operator_of_the_demonstration_signs_in_with_demo(staffed):
+    add_demo_operator(staffed.database, "embedded")
+    add_demo_operator(staffed.database, "embedded")
+    assert sign_in(staffed, "operator@platform", "demo")["role"] == "operator"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["sari", "sari@", "@", "sari@{}@{}", "sari@atlantis", "sari@LAMPUNG", "sari@auth", "nobody@{}", "nobody@platform", "' OR 1=1 --@{}"],
+)
+def test_every_refusal_is_the_same(staffed, name):
+    wrong_password = refusal(staffed, f"sari@{staffed.regency}", "something else")
+    assert refusal(staffed, name.replace("{}", staffed.regency)) == wrong_password == ("credentials_invalid", {})
+
+
+@pytest.mark.parametrize(("kind", "name"), [("account", "sari"), ("device", "kios")])
+def test_a_deactivated_one_does_not_get_in(staffed, kind, name):
+    identifier = f"{name}@{staffed.regency}"
+    with staffed.work() as work:
+        entities.update(work, kind, {"id": identifier, "active": False})
+    assert refusal(staffed, identifier) == ("credentials_invalid", {})
+
+
+def test_a_new_password_replaces_the_old_one(staffed):
+    identifier = f"sari@{staffed.regency}"
+    with staffed.work() as work:
+        assert entities.update(work, "account", {"id": identifier, "password": "teh sore hari"})["version"] == 2
+    assert refusal(staffed, identifier) == ("credentials_invalid", {})
+    assert sign_in(staffed, identifier, "teh sore hari")["role"] == "officer"
+
+
+def test_an_account_of_one_regency_is_unknown_in_another(staffed, another_catalogue):
+    assert refusal(staffed, f"sari@{another_catalogue.regency}") == ("credentials_invalid", {})
+
+
+def test_a_hash_with_older_parameters_is_renewed_when_the_password_is_known(staffed):
+    identifier = f"sari@{staffed.regency}"
+    old = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
+    with staffed.work() as work:
+        credentials.replace_hash(work, known(work, identifier), old)
+    refusal(staffed, identifier, "something else")
+    with staffed.work() as work:
+        assert known(work, identifier).password_hash == old
+    sign_in(staffed, identifier)
+    with staffed.work() as work:
+        renewed = known(work, identifier).password_hash
+        assert entities.get(work, "account", identifier)["version"] == 1
+    assert not passwords.outdated(renewed)
+    assert sign_in(staffed, identifier)["role"] == "officer"
+
+
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(staffed):
+    def seconds(username):
+        started = time.perf_counter()
+        refusal(staffed, username, "something else")
+        return time.perf_counter() - started
+
+    names = [f"sari@{staffed.regency}", f"nobody@{staffed.regency}", "nobody", "nobody@platform"]
+    known, *unknown = ([seconds(name) for _ in range(9)] for name in names)
+    for durations in unknown:
+        assert statistics.median(durations) > statistics.median(known) / 2
