@@ -43,6 +43,7 @@ class Exchange:
     def __init__(self, environ: dict[str, Any]) -> None:
         self.started = time.perf_counter()
         self.request = Request(environ, populate_request=False)
+        self.method: str = environ["REQUEST_METHOD"]  # as it was sent: methods are case-sensitive
         headers = self.request.headers
         self.language = preferred_language(headers.get("Accept-Language"))
         self.request_id = _given(headers.get("Request-Id"), _REQUEST_ID) or uuid.uuid4().hex
@@ -115,7 +116,7 @@ class Application:
 
     def _find(self, exchange: Exchange) -> Found | Refusal:
         try:
-            return self._router.find(exchange.request.method, exchange.raw_path)
+            return self._router.find(exchange.method, exchange.raw_path)
         except Refusal as refusal:
             return refusal
 
@@ -145,7 +146,7 @@ def _check_acceptable(request: Request) -> None:
 def _record(exchange: Exchange, status: int) -> None:
     seconds = time.perf_counter() - exchange.started
     route = exchange.route.path if exchange.route else "unknown"
-    method = exchange.request.method if exchange.request.method in _METHODS else "other"
+    method = exchange.method if exchange.method in _METHODS else "other"
     HTTP_REQUESTS.labels(route, method, f"{status // 100}xx").observe(seconds)
     if exchange.route is None or not exchange.route.infrastructure:
         log.info(

@@ -32,7 +32,8 @@ CLOCK_SKEW_SECONDS: Final = 5
 LONGEST_TOKEN: Final = 4096
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
-_CLAIMS = ["iss", "aud", "sub", "role", "regency", "agencies", "iat", "exp", "jti"]
+_CLAIMS = ["iss", "aud", "sub", "role", "iat", "exp", "jti"]
+"""Claims that are never null; "regency" and "agencies" must be present too, and may be null."""
 
 
 class AccessTokens:
@@ -71,7 +72,7 @@ class AccessTokens:
             raise Refusal("token_invalid")
         try:
             return _actor_of(self._verified(match[1]))
-        except (jwt.InvalidTokenError, ValueError) as invalid:
+        except (jwt.InvalidTokenError, KeyError, ValueError) as invalid:
             raise Refusal("token_invalid") from invalid
 
     def _verified(self, token: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 from services.contracts.problems import INDONESIAN, LOCALES
@@ -15,5 +14,10 @@ def preferred_language(accept_language: str | None) -> str:
     """Return "id" or "en" for an ``Accept-Language`` header; Indonesian when it names neither or is unusable."""
     if not accept_language or len(accept_language) > _LONGEST_HEADER:
         return INDONESIAN
-    accepted = parse_accept_header(accept_language, LanguageAccept)
-    return accepted.best_match(LOCALES, INDONESIAN) or INDONESIAN
+    offered = [(_primary(tag), quality) for tag, quality in parse_accept_header(accept_language)]
+    wanted = [(tag, quality) for tag, quality in offered if tag in LOCALES and quality > 0]
+    return max(wanted, key=lambda item: item[1])[0] if wanted else INDONESIAN
+
+
+def _primary(tag: str) -> str:
+    return tag.partition("-")[0].strip().lower()

@@ -1,0 +1,84 @@
+"""The catalogue over HTTP: entity tags, preconditions, opening hours."""
+
+import pytest
+
+from services.contracts.examples import EXAMPLES
+
+pytestmark = pytest.mark.unit
+
+SITE = "/v1/lampung-timur/sites/sukadana"
+TAG = f'"{EXAMPLES["catalog"]["site"]["version"]}"'
+
+
+def test_an_object_comes_with_its_version_as_entity_tag(edge):
+    response = edge.send("GET", SITE)
+    assert response.headers["ETag"] == TAG
+    assert response.headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize("held", [TAG, f"W/{TAG}", f'"0", {TAG}', "*"])
+def test_who_holds_the_version_gets_no_copy(edge, held):
+    response = edge.send("GET", SITE, headers={"If-None-Match": held})
+    assert (response.status_code, response.data, response.headers["ETag"]) == (304, b"", TAG)
+
+
+def test_who_holds_another_version_gets_the_object(edge):
+    assert edge.send("GET", SITE, headers={"If-None-Match": '"0"'}).status_code == 200
+
+
+@pytest.mark.parametrize(("header", "version"), [('"7"', 7), ("*", None), (None, None), (' "7" ', 7)])
+def test_a_change_names_the_version_that_it_changes(edge, header, version):
+    headers = {} if header is None else {"If-Match": header}
+    response = edge.send("PATCH", SITE, role="administrator", json_body={"accepting": False}, headers=headers)
+    assert response.status_code == 200
+    assert edge.services.payload.get("if_match") == version
+    assert edge.services.payload["id"] == "sukadana"
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ('W/"7"', "version_conflict"),
+        ('"abc"', "version_conflict"),
+        ('"0"', "version_conflict"),
+        ('""', "version_conflict"),
+        ("7", "header_invalid"),
+        ('"7', "header_invalid"),
+        ('"7", "8"', "header_invalid"),
+        ("", "header_invalid"),
+    ],
+)
+def test_a_precondition_that_cannot_hold_is_refused(edge, problem_of, header, code):
+    headers = {"If-Match": header}
+    response = edge.send("PATCH", SITE, role="administrator", json_body={"accepting": False}, headers=headers)
+    assert problem_of(response)["code"] == code
+    assert edge.services.calls == []
+
+
+def test_something_new_has_an_address_and_a_version(edge):
+    body = {**EXAMPLES["catalog"]["create_account"]}
+    response = edge.send("POST", "/v1/lampung-timur/accounts", role="administrator", json_body=body)
+    assert response.status_code == 201
+    account = EXAMPLES["catalog"]["account"]
+    assert response.headers["Location"] == f"/v1/lampung-timur/accounts/{account['id'].replace('@', '%40')}"
+    assert response.headers["ETag"] == f'"{account["version"]}"'
+
+
+def test_opening_hours_are_a_part_of_the_site(edge):
+    response = edge.send("GET", "/v1/lampung-timur/hours?site=sukadana")
+    site = EXAMPLES["catalog"]["site"]
+    assert response.json == {name: site[name] for name in ("id", "timezone", "accepting", "enforce_hours", "hours", "version")}
+    assert edge.services.payload == {"id": "sukadana"}
+
+
+@pytest.mark.parametrize("query", ["", "?site=", "?site=X%20Y", "?site=a&site=b", "?id=sukadana"])
+def test_opening_hours_of_no_site_are_refused_by_the_callers_name_for_it(edge, problem_of, query):
+    document = problem_of(edge.send("GET", f"/v1/lampung-timur/hours{query}"))
+    assert document["code"] == "parameter_invalid"
+    assert document["errors"][0]["field"] == ("id" if "id=" in query else "site")
+
+
+def test_a_platform_query_carries_no_regency(edge):
+    edge.send("GET", "/v1/regencies/lampung-timur")
+    assert edge.services.context.regency is None
+    assert edge.services.payload == {"regency": "lampung-timur"}

@@ -1,0 +1,110 @@
+"""The OpenAPI document says what the gateway does."""
+
+import json
+import re
+
+import pytest
+
+from gateway.openapi import openapi_document
+from gateway.openapi.problem_answers import problem_codes
+from gateway.routes import ROUTES
+from services.contracts.problems import PROBLEMS
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(scope="module")
+def document():
+    return openapi_document(ROUTES, "en")
+
+
+def operations(document):
+    return {operation["operationId"]: operation for methods in document["paths"].values() for operation in methods.values()}
+
+
+def references(node):
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_it_is_served_in_both_languages(edge):
+    english = edge.send("GET", "/openapi.json", headers={"Accept-Language": "en"})
+    indonesian = edge.send("GET", "/openapi.json")
+    assert english.json["openapi"].startswith("3.1")
+    assert english.json["info"]["title"] != indonesian.json["info"]["title"]
+    assert english.json["paths"].keys() == indonesian.json["paths"].keys()
+
+
+def test_every_route_is_described(document):
+    described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert described == {(route.method, route.path) for route in ROUTES}
+
+
+def test_every_reference_leads_somewhere(document):
+    for reference in set(references(document)):
+        node = document
+        for step in reference.removeprefix("#/").split("/"):
+            node = node[step]
+
+
+def test_every_problem_code_is_published():
+    for route in ROUTES:
+        assert problem_codes(route) <= PROBLEMS.keys(), route.operation_id
+
+
+def test_every_problem_of_a_route_is_documented_under_its_status(document):
+    described = operations(document)
+    for route in ROUTES:
+        for code in problem_codes(route):
+            response = described[route.operation_id]["responses"][str(PROBLEMS[code].status)]
+            schema = response["content"]["application/problem+json"]["schema"]
+            assert code in schema["allOf"][1]["properties"]["code"]["enum"]
+
+
+def test_every_path_parameter_is_described(document):
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            named = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "path"}
+            assert named == set(re.findall(r"\{(\w+)\}", path))
+
+
+def test_bodies_are_closed_and_answers_open(document):
+    create = operations(document)["createSite"]
+    body = create["requestBody"]["content"]["application/json"]["schema"]
+    assert body["additionalProperties"] is False
+    assert body["properties"]["policy"]["additionalProperties"] is False
+    assert "additionalProperties" not in document["components"]["schemas"]["Site"]
+
+
+def test_a_body_names_nothing_that_comes_from_elsewhere(document):
+    update = operations(document)["updateSite"]["requestBody"]["content"]["application/json"]
+    assert not {"id", "if_match"} & update["schema"]["properties"].keys()
+    assert not {"id", "if_match"} & update["example"].keys()
+
+
+def test_security_follows_the_access_rules(document):
+    described = operations(document)
+    assert described["listSites"]["security"] == []
+    assert described["listTickets"]["security"] == [{"accessToken": []}]
+    assert described["getTicket"]["security"] == [{"accessToken": []}, {"ticketToken": []}]
+    assert described["issueTicket"]["security"] == [{"accessToken": []}, {}]
+    assert described["callNext"]["x-roles"] == ["administrator", "officer", "supervisor", "operator"]
+
+
+def test_headers_are_described(document):
+    described = operations(document)
+    assert "Location" in described["issueTicket"]["responses"]["201"]["headers"]
+    assert "ETag" in described["getSite"]["responses"]["200"]["headers"]
+    assert {"If-Match", "Idempotency-Key"} <= {p["name"] for p in described["updateSite"]["parameters"]}
+    assert "204" in described["callNext"]["responses"]
+    assert "304" in described["getSite"]["responses"]
+
+
+def test_the_document_is_the_same_at_every_start(document):
+    assert json.dumps(document) == json.dumps(openapi_document(ROUTES, "en"))

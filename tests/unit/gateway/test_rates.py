@@ -1,0 +1,82 @@
+"""Limits on rate: for callers without an account and for attempts to log in, by client address."""
+
+import pytest
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
+
+from gateway.rate_limit import client_of
+
+pytestmark = pytest.mark.unit
+
+SITES = "/v1/lampung-timur/sites"
+LOGIN = {"username": "officer@lampung-timur", "password": "guess"}
+
+
+def statuses(edge, count, path=SITES, **options):
+    return [edge.send("GET", path, **options).status_code for _ in range(count)]
+
+
+def test_a_caller_without_an_account_is_limited(edge_with, problem_of):
+    edge = edge_with(anonymous_rate="3/hour")
+    assert statuses(edge, 3) == [200, 200, 200]
+    response = edge.send("GET", SITES)
+    assert problem_of(response)["code"] == "rate_limited"
+    assert 1 <= int(response.headers["Retry-After"]) <= 3600
+
+
+def test_another_address_has_a_limit_of_its_own(edge_with):
+    edge = edge_with(anonymous_rate="1/hour")
+    assert statuses(edge, 2, client="192.0.2.1") == [200, 429]
+    assert statuses(edge, 1, client="192.0.2.2") == [200]
+
+
+def test_staff_is_not_limited(edge_with):
+    assert statuses(edge_with(anonymous_rate="1/hour"), 5, role="officer") == [200] * 5
+
+
+def test_invalid_tokens_and_unknown_paths_count(edge_with):
+    edge = edge_with(anonymous_rate="2/hour")
+    assert statuses(edge, 1, headers={"Authorization": "Bearer x.y.z"}) == [401]
+    assert statuses(edge, 1, path="/wp-admin") == [404]
+    assert statuses(edge, 1) == [429]
+    assert statuses(edge, 1, headers={"Authorization": "Bearer x.y.z"}) == [429]
+
+
+def test_who_watches_the_gateway_is_not_limited(edge_with):
+    edge = edge_with(anonymous_rate="1/hour")
+    for path in ("/healthz", "/readyz", "/metrics"):
+        assert statuses(edge, 3, path=path) == [200] * 3
+
+
+def test_attempts_to_log_in_are_limited(edge_with, problem_of):
+    edge = edge_with(login_rate="2/hour")
+    answers = [edge.send("POST", "/v1/auth/token", json_body=LOGIN) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert "Retry-After" in answers[-1].headers
+    assert len(edge.services.calls) == 2
+
+
+def request_from(address, forwarded=None):
+    headers = [] if forwarded is None else [("X-Forwarded-For", forwarded)]
+    return Request(EnvironBuilder(headers=headers, environ_overrides={"REMOTE_ADDR": address}).get_environ())
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "proxies", "client"),
+    [
+        ("198.51.100.7", 0, "192.0.2.1"),
+        ("198.51.100.7", 1, "198.51.100.7"),
+        ("10.0.0.1, 198.51.100.7", 1, "198.51.100.7"),
+        ("198.51.100.7, 10.0.0.1", 2, "198.51.100.7"),
+        ("198.51.100.7", 2, "192.0.2.1"),
+        (None, 1, "192.0.2.1"),
+        ("  ,, ", 1, "192.0.2.1"),
+    ],
+)
+def test_the_client_is_whom_our_own_proxies_name(forwarded, proxies, client):
+    assert client_of(request_from("192.0.2.1", forwarded), proxies) == client
+
+
+def test_ipv6_clients_are_counted_by_network():
+    assert client_of(request_from("2001:db8::1"), 0) == client_of(request_from("2001:db8::ffff:1"), 0)
+    assert client_of(request_from("2001:db8::1"), 0) != client_of(request_from("2001:db8:0:1::1"), 0)
