@@ -14,23 +14,26 @@ from typing import Any
 
 import structlog
 from eventlet.event import Event as Completion
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema
 from nameko.extensions import Entrypoint, ProviderCollector, SharedExtension
 
 from services.chassis import commands, metrics
 from services.chassis.broker import Sender, rpc_queue
 from services.chassis.context import UNBOUND_ROLES, CallContext
-from services.chassis.database import UnitOfWork
-from services.chassis.errors import BrokerUnavailable, DeadlineExceeded, DomainError, InvalidPayload, as_error
+from services.chassis.errors import BrokerUnavailable, DeadlineExceeded, DomainError, as_error
 from services.chassis.extensions import STOP_SECONDS, DatabaseAccess, settings
 from services.chassis.listener import Listener
 from services.chassis.logs import get_logger
 from services.chassis.probes import PROBES
+from services.chassis.settings import Settings
 
 log = get_logger(__name__)
 
 PREFETCH = 64
 """Requests one replica takes at a time; the rest stays in the queue for the others."""
+
+
+Present = Callable[[Settings, Any], Any]
 
 
 class _Raised:
@@ -130,10 +133,10 @@ class Call(Entrypoint):  # type: ignore[misc]
     server = RpcServer()
     access = DatabaseAccess()
 
-    def __init__(self, schema: type[Schema] | None = None, **kwargs: Any) -> None:
-        self._schema = schema() if schema is not None else None
-        self._schema_class = schema
+    def __init__(self, schema: type[Schema], present: Present | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self._schema = schema()
+        self._present = present
 
     def setup(self) -> None:
         """Register with the container's RPC server."""
@@ -154,12 +157,7 @@ class Call(Entrypoint):  # type: ignore[misc]
         raise NotImplementedError
 
     def _loaded(self, payload: Any) -> dict[str, Any]:
-        if self._schema is None:
-            return payload if isinstance(payload, dict) else {}
-        try:
-            loaded: dict[str, Any] = self._schema.load(payload)
-        except ValidationError as error:
-            raise InvalidPayload(flat_errors(error.messages)) from None
+        loaded: dict[str, Any] = self._schema.load(payload)
         return loaded
 
     def _in_worker(self, *arguments: Any) -> Any:
@@ -177,7 +175,8 @@ class Command(Call):
             self.access.turnstile.turn(regency, context.remaining()),
             self.access.database.regency_work(regency, context=context) as work,
         ):
-            return commands.once(work, self.method_name, data, partial(self._in_worker, work, data))
+            answer = commands.once(work, self.method_name, data, partial(self._in_worker, work, data))
+        return answer if self._present is None else self._present(settings(), answer)
 
 
 class Query(Call):
@@ -235,19 +234,7 @@ def run_in_worker(entrypoint: Any, arguments: tuple[Any, ...]) -> Any:
     return result
 
 
-def flat_errors(messages: Any, path: str = "") -> list[dict[str, str]]:
-    """Return marshmallow's nested messages as ``[{"field": "a.0.b", "message": "..."}]``."""
-    if isinstance(messages, dict):
-        return [
-            error
-            for key, inner in messages.items()
-            for error in flat_errors(inner, path if key == "_schema" else f"{path}.{key}" if path else str(key))
-        ]
-    texts = messages if isinstance(messages, list) else [messages]
-    return [{"field": path, "message": str(text)} for text in texts]
-
-
-def _entrypoint(kind: type[Entrypoint], *options: Any, **more: Any) -> Callable[[Callable[..., Any]], Any]:
+def entrypoint(kind: type[Entrypoint], *options: Any, **more: Any) -> Callable[[Callable[..., Any]], Any]:
     def register(method: Callable[..., Any]) -> Any:
         def contained(*arguments: Any) -> Any:
             try:
@@ -261,35 +248,24 @@ def _entrypoint(kind: type[Entrypoint], *options: Any, **more: Any) -> Callable[
     return register
 
 
-def command(schema: type[Schema]) -> Callable[[Callable[..., Any]], Any]:
-    """Method ``(self, work, data) -> answer`` that changes something."""
-    return _entrypoint(Command, schema=schema)
+def command(schema: type[Schema], present: Present | None = None) -> Callable[[Callable[..., Any]], Any]:
+    """Method ``(self, work, data) -> answer`` that changes something.
+
+    ``present(settings, answer)`` completes an answer with what must not be stored with the command's result.
+    """
+    return entrypoint(Command, schema=schema, present=present)
 
 
-def query(schema: type[Schema] | None = None) -> Callable[[Callable[..., Any]], Any]:
+def query(schema: type[Schema]) -> Callable[[Callable[..., Any]], Any]:
     """Method ``(self, work, data) -> answer`` that reads one regency."""
-    return _entrypoint(Query, schema=schema)
+    return entrypoint(Query, schema=schema)
 
 
-def platform_query(schema: type[Schema] | None = None) -> Callable[[Callable[..., Any]], Any]:
+def platform_query(schema: type[Schema]) -> Callable[[Callable[..., Any]], Any]:
     """Method ``(self, platform_work, data) -> answer`` that reads what belongs to no regency."""
-    return _entrypoint(PlatformQuery, schema=schema)
+    return entrypoint(PlatformQuery, schema=schema)
 
 
-def direct_call(schema: type[Schema] | None = None) -> Callable[[Callable[..., Any]], Any]:
+def direct_call(schema: type[Schema]) -> Callable[[Callable[..., Any]], Any]:
     """Method ``(self, context, data) -> answer`` that opens its units of work itself."""
-    return _entrypoint(DirectCall, schema=schema)
-
-
-__all__ = [
-    "Call",
-    "RpcServer",
-    "UnitOfWork",
-    "command",
-    "direct_call",
-    "flat_errors",
-    "own_regency",
-    "platform_query",
-    "query",
-    "run_in_worker",
-]
+    return entrypoint(DirectCall, schema=schema)

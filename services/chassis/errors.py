@@ -22,13 +22,6 @@ class DomainError(Exception):
         return f"{self.code} {self.details}" if self.details else self.code
 
 
-class InvalidPayload(DomainError):
-    """The payload does not fit its contract; ``errors`` lists ``{"field": "a.b", "message": "..."}``."""
-
-    def __init__(self, errors: list[dict[str, str]]) -> None:
-        super().__init__("payload_invalid", errors=errors)
-
-
 class Unavailable(DomainError):
     """Broker, database or service is away, or the deadline is over. Nothing is known to have happened: repeat
     with the same command id to learn the outcome."""

@@ -7,12 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.chassis import events, gaps
-from services.chassis.context import CallContext
 from services.chassis.database import Database, PlatformWork, UnitOfWork
 from services.chassis.entrypoints import platform_query, query
 from services.chassis.extensions import DatabaseProvider, RelayRunner, SettingsProvider, UpkeepRunner
 from services.chassis.settings import Settings
-from services.chassis.streams import ReadLog, StreamHeads, StreamMarks
+from services.contracts.streams import ReadLog, StreamHeads, StreamMarks
 
 _HEADS = sa.text("SELECT source, regency, sequence FROM platform.stream_head ORDER BY source")
 
@@ -41,5 +40,3 @@ class Service:
         """Return how far this service's consumers have come in this regency."""
         return gaps.stream_marks(work)
 
-
-__all__ = ["CallContext", "Service"]

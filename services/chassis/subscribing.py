@@ -13,7 +13,7 @@ from nameko.extensions import Entrypoint
 from services.chassis import metrics
 from services.chassis.broker import Subscription, event_queue
 from services.chassis.context import SYSTEM, CallContext
-from services.chassis.entrypoints import _entrypoint, run_in_worker
+from services.chassis.entrypoints import entrypoint, run_in_worker
 from services.chassis.errors import DomainError, Unavailable
 from services.chassis.events import Envelope
 from services.chassis.extensions import STOP_SECONDS, DatabaseAccess, RpcAccess, settings
@@ -130,4 +130,4 @@ class Subscriber(Entrypoint):  # type: ignore[misc]
 
 def subscribe(subscription: Subscription) -> Callable[[Callable[..., Any]], Any]:
     """Method ``(self, work, event)`` that handles each event of a subscription once."""
-    return _entrypoint(Subscriber, subscription)
+    return entrypoint(Subscriber, subscription)

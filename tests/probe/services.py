@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import fields, validate
 
 from services.chassis.database import UnitOfWork
 from services.chassis.entrypoints import command, query
@@ -14,6 +14,7 @@ from services.chassis.errors import DomainError, PermanentFailure
 from services.chassis.events import Envelope, Event
 from services.chassis.service import Service
 from services.chassis.subscribing import subscribe
+from services.contracts.schema import ContractSchema
 
 metadata = sa.MetaData()
 entry = sa.Table(
@@ -38,23 +39,18 @@ MIRROR_LEDGER = Subscription("mirror.ledger", "ledger", ("entry",))
 SUBSCRIPTIONS = (MIRROR_LEDGER,)
 
 
-class _Strict(Schema):
-    class Meta:
-        unknown = RAISE
-
-
-class AddEntry(_Strict):
+class AddEntry(ContractSchema):
     account = fields.String(required=True, validate=validate.Length(min=1, max=40))
     amount = fields.Integer(required=True, strict=True)
     seconds = fields.Float(load_default=0.0)
     """How long the command takes: so that a test can kill something in its middle."""
 
 
-class Total(_Strict):
+class Total(ContractSchema):
     account = fields.String(required=True)
 
 
-class Trouble(_Strict):
+class Trouble(ContractSchema):
     account = fields.String(required=True)
     failures = fields.Integer(required=True)
 

@@ -1,0 +1,1 @@
+"""Ticketing: visits, tickets, queues and calls."""

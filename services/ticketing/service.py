@@ -1,0 +1,87 @@
+"""The nameko service of ticketing: entrypoints, and nothing that decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nameko.timer import timer
+
+from services.chassis.database import UnitOfWork
+from services.chassis.entrypoints import command, query
+from services.chassis.events import Envelope
+from services.chassis.service import Service
+from services.chassis.subscribing import subscribe
+from services.contracts import ticketing as contracts
+from services.contracts.subscriptions import TICKETING_CATALOG
+from services.ticketing import rounds, usecases
+
+
+class TicketingService(Service):
+    """Issues numbers and calls them."""
+
+    name = "ticketing"
+
+    @command(contracts.IssueTicket, present=usecases.with_token)
+    def issue_ticket(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Issue a number."""
+        return usecases.issue_ticket(work, data)
+
+    @command(contracts.CallNext)
+    def call_next(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any] | None:
+        """Call who is next to a counter."""
+        return usecases.call_next(work, data)
+
+    @command(contracts.CallTicket)
+    def call_ticket(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Call one ticket to a counter."""
+        return usecases.call_ticket(work, data)
+
+    @command(contracts.RecallTicket)
+    def recall_ticket(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Call again."""
+        return usecases.recall_ticket(work, data)
+
+    @command(contracts.StartTicket)
+    def start_ticket(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Begin to serve."""
+        return usecases.start_ticket(work, data)
+
+    @command(contracts.CompleteTicket)
+    def complete_ticket(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """End serving."""
+        return usecases.complete_ticket(work, data)
+
+    @command(contracts.MarkNoShow)
+    def mark_no_show(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """The citizen did not come."""
+        return usecases.mark_no_show(work, data)
+
+    @command(contracts.CancelTicket)
+    def cancel_ticket(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Give a number back."""
+        return usecases.cancel_ticket(work, data, self.settings.required_ticket_token_secret())
+
+    @query(contracts.GetTicket)
+    def get_ticket(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """One ticket."""
+        return usecases.get_ticket(work, data, self.settings.required_ticket_token_secret())
+
+    @query(contracts.ListTickets)
+    def list_tickets(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """A page of tickets."""
+        return usecases.list_tickets(work, data)
+
+    @subscribe(TICKETING_CATALOG)
+    def on_catalog_changed(self, work: UnitOfWork, event: Envelope) -> None:
+        """Follow the catalogue."""
+        usecases.apply_catalog_event(work, event)
+
+    @timer(interval=rounds.CLOSING_SECONDS)
+    def close_ended_days(self) -> None:
+        """Close what local midnight has ended."""
+        rounds.close_ended_days(self.database)
+
+    @timer(interval=rounds.PRESSURE_SECONDS)
+    def measure_pressure(self) -> None:
+        """Show how long people wait."""
+        rounds.measure_pressure(self.database)
