@@ -152,7 +152,7 @@ class _Comparison:
     def _fields(self, sent: Document, read: Document, path: str) -> Iterator[str]:
         known, others = read.get("properties", {}), read.get("additionalProperties", True)
         for name, schema in sent.get("properties", {}).items():
-            inner = f"{path}.{name}" if path else name
+            inner = _within(path, name)
             if name in known:
                 yield from self.refusals(schema, known[name], inner)
             elif others is False:
@@ -160,7 +160,7 @@ class _Comparison:
             elif isinstance(others, dict):
                 yield from self.refusals(schema, others, inner)
         for name in sorted(set(read.get("required", ())) - set(sent.get("required", ()))):
-            inner = f"{path}.{name}" if path else name
+            inner = _within(path, name)
             yield self._say(inner, f"{self.sender} may leave out this field, {self.reader} requires it")
         if others is not True and sent.get("type") == "object":
             yield from self._other_fields(sent.get("additionalProperties", True), others, path)
@@ -171,12 +171,12 @@ class _Comparison:
         if read is False:
             yield self._say(path, f"{self.sender} may send fields of any name, {self.reader} refuses them")
         else:
-            yield from self.refusals(sent, read, f"{path}.*")
+            yield from self.refusals(sent, read, _within(path, "*"))
 
     def _fields_that_went(self, sent: Document, read: Document, path: str) -> Iterator[str]:
         if self.direction == "produced":
             for name in sorted(set(read.get("properties", {})) - set(sent.get("properties", {}))):
-                inner = f"{path}.{name}" if path else name
+                inner = _within(path, name)
                 yield self._say(inner, f"{self.sender} does not send this field any more")
 
     def _default(self, sent: Document, read: Document, path: str) -> Iterator[str]:
@@ -193,6 +193,10 @@ class _Comparison:
     @staticmethod
     def _say(path: str, sentence: str) -> str:
         return f"{path or 'payload'}: {sentence}"
+
+
+def _within(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _type_fits(sent: Document, read: Document) -> bool:

@@ -74,7 +74,7 @@ class Text(_ContractField, fields.String):
     default_error_messages = messages(invalid="not_text")
 
     def __init__(self, *, max_length: int, min_length: int = 0, shape: shapes.Shape = shapes.ONE_LINE, **options: Any) -> None:
-        checks = [shapes.TextLength(min=min_length or None, max=max_length), shape, *options.pop("validate", ())]
+        checks = [shapes.TextLength(least=min_length, most=max_length, shape=shape), shape, *options.pop("validate", ())]
         super().__init__(validate=checks, **options)
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:

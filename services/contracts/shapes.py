@@ -41,12 +41,21 @@ class Shape:
         return value
 
 
+class Notation(Shape):
+    """A shape whose rule shows how long it is, so that what is too long breaks that rule."""
+
+
 class TextLength(validate.Length):
     """Length of a text in characters (code points)."""
 
+    def __init__(self, *, least: int, most: int, shape: Shape) -> None:
+        super().__init__(min=least or None, max=most)
+        self.shape = shape
+
     def __call__(self, value: Any) -> Any:
         if self.max is not None and len(value) > self.max:
-            raise ValidationError([Message("too_long", max=self.max)])
+            notation = isinstance(self.shape, Notation)
+            raise ValidationError([Message(self.shape.rule) if notation else Message("too_long", max=self.max)])
         if self.min is not None and len(value) < self.min:
             raise ValidationError([Message("too_short", min=self.min)])
         return value
@@ -124,28 +133,28 @@ ONE_LINE = Shape("unreadable_characters", rf"[^{_CONTROL}]*")
 PLAIN_TEXT = Shape("blank_start", rf"[^\s{_CONTROL}][^{_CONTROL}]*")
 MULTILINE_TEXT = Shape("blank_start", rf"[^\s{_CONTROL}][^{_CONTROL_BUT_NEWLINE}]*", lines=True)
 SLUG = Shape("slug", _SLUG)
-AGENCY_CODE = Shape("agency_code", _CODE)
-SERVICE_CODE = Shape("service_code", _CODE)
-SERVICE_ID = Shape("service_id", rf"{_CODE}-{_CODE}")
+AGENCY_CODE = Notation("agency_code", _CODE)
+SERVICE_CODE = Notation("service_code", _CODE)
+SERVICE_ID = Notation("service_id", rf"{_CODE}-{_CODE}")
 COUNTER_ID = Shape("counter_id", rf"{_SLUG}-[0-9]{{2,3}}")
 ACCOUNT_ID = Shape("account_id", rf"[a-z0-9]+([._-][a-z0-9]+)*@{_SLUG}")
-PREFIX = Shape("prefix", r"[A-Z]{1,2}")
-TICKET_NUMBER = Shape("ticket_number", r"[A-Z]{1,2}-[0-9]{3,6}")
-UUID = Shape("uuid", r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+PREFIX = Notation("prefix", r"[A-Z]{1,2}")
+TICKET_NUMBER = Notation("ticket_number", r"[A-Z]{1,2}-[0-9]{3,6}")
+UUID = Notation("uuid", r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 OPAQUE = Shape("opaque", r"[!-~]+")
-REGENCY_CODE = Shape("regency_code", r"[0-9]{2}\.[0-9]{2}")
-TIMESTAMP = Shape(
+REGENCY_CODE = Notation("regency_code", r"[0-9]{2}\.[0-9]{2}")
+TIMESTAMP = Notation(
     "timestamp",
     rf"{_DATE}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]{{1,6}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})",
     exists=_is_instant,
 )
-DATE = Shape("date", _DATE, exists=_is_date)
-PARTIAL_DATE = Shape("partial_date", r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?", exists=_is_partial_date)
-LOCAL_TIME = Shape("local_time", r"([01][0-9]|2[0-3]):[0-5][0-9]")
-CLOSING_TIME = Shape("local_time", r"(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)")
+DATE = Notation("date", _DATE, exists=_is_date)
+PARTIAL_DATE = Notation("partial_date", r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?", exists=_is_partial_date)
+LOCAL_TIME = Notation("local_time", r"([01][0-9]|2[0-3]):[0-5][0-9]")
+CLOSING_TIME = Notation("local_time", r"(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)")
 TIMEZONE = Shape("timezone", r"(UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z0-9_+-]+){1,2})", exists=lambda z: z in _timezones())
 STREAM_SOURCE = Shape("stream_source", rf"/regencies/{_SLUG}/[a-z]+(/sites/{_SLUG})?")
 CLOUDEVENT_TYPE = Shape("event_type", r"mpp\.[a-z_]+\.[a-z_]+")
-SEQUENCE = Shape("sequence", r"[0-9]{20}")
-TRACEPARENT = Shape("traceparent", r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+SEQUENCE = Notation("sequence", r"[0-9]{20}")
+TRACEPARENT = Notation("traceparent", r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 QUEUE = Shape("queue", r"[a-z]+\.[a-z]+")

@@ -1,0 +1,89 @@
+"""Every problem has a valid status and says in both languages what is wrong and, where it can, what to do."""
+
+from __future__ import annotations
+
+import re
+import string
+
+import pytest
+
+from services.contracts.problems import ENGLISH, INDONESIAN, LOCALES, PROBLEMS, field_errors, problem
+
+pytestmark = pytest.mark.contract
+
+every_code = pytest.mark.parametrize("code", PROBLEMS)
+
+
+def placeholders(template: str | None) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template or "") if name}
+
+
+@every_code
+def test_every_problem_has_a_code_a_status_and_both_languages(code: str) -> None:
+    found = PROBLEMS[code]
+    assert re.fullmatch("[a-z]+(_[a-z]+)*", code)
+    assert 400 <= found.status <= 599
+    assert found.title_id
+    assert found.title_en
+    assert found.title_id != found.title_en
+    assert not found.title_id.endswith(".")
+    assert not found.title_en.endswith(".")
+    assert (found.detail_id is None) == (found.detail_en is None)
+    assert placeholders(found.detail_id) == placeholders(found.detail_en)
+
+
+@every_code
+def test_a_detail_that_lacks_what_it_names_is_left_out(code: str) -> None:
+    found = PROBLEMS[code]
+    for locale in LOCALES:
+        template = found.detail_id if locale == INDONESIAN else found.detail_en
+        expected = None if placeholders(template) else template
+        assert found.detail(locale, {}) == expected
+
+
+def test_a_detail_names_what_stands_in_the_way() -> None:
+    details = {"status": "completed", "allowed": ["called", "serving"]}
+    conflict = problem("ticket_state_conflict")
+    assert conflict.detail(ENGLISH, details) == "It is completed now; this can be done when it is: called, serving."
+    assert conflict.detail(INDONESIAN, details) == "Statusnya sekarang completed; tindakan ini berlaku untuk: called, serving."
+    assert conflict.title(INDONESIAN) == "Status nomor antrean tidak memungkinkan ini"
+
+
+def test_indonesian_is_spoken_to_who_asks_for_neither() -> None:
+    assert problem("site_closed").title("fr") == PROBLEMS["site_closed"].title_id
+
+
+def test_a_code_of_a_newer_service_is_an_unexpected_problem() -> None:
+    assert problem("of_a_newer_service").status == 500
+
+
+def test_field_errors_are_told_in_the_language_of_the_reader() -> None:
+    details = {"errors": [{"field": "site", "rule": "required", "parameters": {}, "message": "This field is required."}]}
+    assert field_errors(details, "id") == [{"field": "site", "rule": "required", "message": "Wajib diisi."}]
+    assert field_errors({}, "id") == []
+
+
+@pytest.mark.parametrize(
+    ("status", "codes"),
+    [
+        (400, "json_malformed header_invalid idempotency_key_invalid"),
+        (401, "credentials_invalid token_missing token_invalid"),
+        (403, "role_forbidden regency_forbidden agency_forbidden channel_not_allowed ticket_token_invalid"),
+        (404, "path_unknown regency_unknown site_unknown agency_unknown service_unknown counter_unknown ticket_unknown"),
+        (405, "method_not_allowed"),
+        (406, "not_acceptable"),
+        (409, "site_not_accepting site_closed service_not_offered counter_busy ticket_state_conflict recall_limit_reached"),
+        (412, "version_conflict"),
+        (413, "body_too_large"),
+        (414, "uri_too_long"),
+        (415, "media_type_unsupported"),
+        (422, "payload_invalid parameter_invalid idempotency_key_reused reference_unknown"),
+        (429, "rate_limited"),
+        (431, "headers_too_large"),
+        (500, "unexpected"),
+        (503, "deadline_exceeded service_unavailable busy"),
+    ],
+)
+def test_codes_keep_their_status(status: int, codes: str) -> None:
+    for code in codes.split():
+        assert PROBLEMS[code].status == status
