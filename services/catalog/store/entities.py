@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, Select, Table, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Table, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.exc import IntegrityError
 
 from services.catalog.store import tables as t
 from services.chassis.database import UnitOfWork
@@ -37,18 +36,18 @@ def columns_of(table: Table, *links: ColumnElement[Any]) -> list[ColumnElement[A
 def save_presences(work: UnitOfWork, agency: Entity) -> None:
     """Make the agency's rows in `presence` those of the entity; rows that stay are not touched, counters refer to them."""
     kept = [presence["site"] for presence in agency["presences"]]
-    _write(work, delete(t.presence).where(t.presence.c.agency == agency["id"], t.presence.c.site.not_in(kept)))
+    work.execute(delete(t.presence).where(t.presence.c.agency == agency["id"], t.presence.c.site.not_in(kept)))
     for presence in agency["presences"]:
         row = upsert(t.presence).values(site=presence["site"], agency=agency["id"], prefix=presence["prefix"])
-        _write(work, row.on_conflict_do_update(index_elements=["site", "agency"], set_={"prefix": presence["prefix"]}))
+        work.execute(row.on_conflict_do_update(index_elements=["site", "agency"], set_={"prefix": presence["prefix"]}))
 
 
 def save_counter_services(work: UnitOfWork, counter: Entity) -> None:
     """Make the services that the counter serves those of the entity."""
-    _write(work, delete(t.counter_service).where(t.counter_service.c.counter == counter["id"]))
+    work.execute(delete(t.counter_service).where(t.counter_service.c.counter == counter["id"]))
     if counter["services"]:
         rows = [{"counter": counter["id"], "service": service} for service in counter["services"]]
-        _write(work, insert(t.counter_service), rows)
+        work.execute(insert(t.counter_service), rows)
 
 
 def _presences() -> ColumnElement[Any]:
@@ -76,29 +75,23 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-class ConstraintViolated(Exception):
-    """The database refused a row; `constraint` is its name. Rules are checked before: this is the answer to a race."""
+def one_at_a_time(work: UnitOfWork) -> None:
+    """Changes of one regency's catalogue follow each other: rules look at several entities, none may change meanwhile.
 
-    def __init__(self, constraint: str) -> None:
-        super().__init__(constraint)
-        self.constraint = constraint
-
-
-def find(work: UnitOfWork, kind: str, identifier: str, lock: bool = False) -> Entity | None:
-    """The entity, or None. `lock` keeps others from changing it until the end of the unit of work."""
-    return find_all(work, kind, [identifier], lock).get(identifier)
+    Their events share one stream, so they would wait for each other at the commit anyway.
+    """
+    work.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"catalogue of {work.regency}", 0))))
 
 
-def find_all(work: UnitOfWork, kind: str, ids: Sequence[str], lock: bool = False) -> dict[str, Entity]:
-    """Entities by id, those of `ids` that exist; `lock` as in `find`."""
-    table = KINDS[kind].table
-    statement = select(*KINDS[kind].columns).where(table.c.id.in_(ids)).order_by(table.c.id)
-    return {row.id: dict(row._mapping) for row in work.execute(locked(statement, table) if lock else statement)}
+def find(work: UnitOfWork, kind: str, identifier: str) -> Entity | None:
+    """The entity, or None."""
+    return find_all(work, kind, [identifier]).get(identifier)
 
 
-def locked(statement: Select[Any], table: Table) -> Select[Any]:
-    """Rows stay as they are until the end of the unit of work. NO KEY UPDATE: their ids never change, so others may refer to them."""
-    return statement.with_for_update(key_share=True, of=table)
+def find_all(work: UnitOfWork, kind: str, ids: Sequence[str]) -> dict[str, Entity]:
+    """Entities by id, those of `ids` that exist."""
+    statement = select(*KINDS[kind].columns).where(KINDS[kind].table.c.id.in_(ids))
+    return {row.id: dict(row._mapping) for row in work.execute(statement)}
 
 
 def existing(work: UnitOfWork, kind: str, ids: Sequence[str]) -> set[str]:
@@ -132,15 +125,15 @@ FILTERS: Mapping[tuple[str, str], Callable[[str], ColumnElement[bool]]] = {
 
 
 def add(work: UnitOfWork, kind: str, entity: Entity) -> None:
-    """Insert a new entity; raises `ConstraintViolated` when its id or another unique value has been taken meanwhile."""
-    _write(work, insert(KINDS[kind].table).values(_row(kind, entity)).inline())
+    """Insert a new entity."""
+    work.execute(insert(KINDS[kind].table).values(_row(kind, entity)).inline())
     _save_links(work, kind, entity)
 
 
 def replace(work: UnitOfWork, kind: str, entity: Entity) -> None:
-    """Write every column of an entity that exists and is locked by `find`."""
+    """Write every column of an entity that exists."""
     table = KINDS[kind].table
-    _write(work, update(table).where(table.c.id == entity["id"]).values(_row(kind, entity)))
+    work.execute(update(table).where(table.c.id == entity["id"]).values(_row(kind, entity)))
     _save_links(work, kind, entity)
 
 
@@ -152,10 +145,3 @@ def _save_links(work: UnitOfWork, kind: str, entity: Entity) -> None:
     save_links = KINDS[kind].save_links
     if save_links is not None:
         save_links(work, entity)
-
-
-def _write(work: UnitOfWork, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> None:
-    try:
-        work.execute(statement, rows)
-    except IntegrityError as error:
-        raise ConstraintViolated(str(error.orig.diag.constraint_name)) from error  # type: ignore[union-attr]

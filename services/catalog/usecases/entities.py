@@ -6,8 +6,7 @@ change that changes nothing leaves version and event log as they are.
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from services.catalog import domain
@@ -26,6 +25,7 @@ SIGNING_IN = frozenset({"account", "device"})
 
 def create(work: UnitOfWork, kind: str, data: Mapping[str, Any]) -> Entity:
     """Add an entity; `duplicate_id` when its id is in use."""
+    store.one_at_a_time(work)
     entity = dict(data)
     return add(work, kind, entity, hashed(entity.pop("password", None), entity["id"]))
 
@@ -36,8 +36,7 @@ def add(work: UnitOfWork, kind: str, entity: Entity, password_hash: str | None =
     if in_use(work, kind, entity["id"]):
         raise CatalogError("duplicate_id", id=entity["id"])
     check(work, kind, entity)
-    with refused_by_database(entity):
-        store.add(work, kind, stored(entity, password_hash))
+    store.add(work, kind, stored(entity, password_hash))
     return publish(work, kind, entity)
 
 
@@ -52,7 +51,8 @@ def update(work: UnitOfWork, kind: str, data: Mapping[str, Any]) -> Entity:
     """Change the named fields; `version_conflict` when `if_match` is not the current version."""
     changes = dict(data)
     if_match, password = changes.pop("if_match", None), changes.pop("password", None)
-    current = store.find(work, kind, changes["id"], lock=True)
+    store.one_at_a_time(work)
+    current = store.find(work, kind, changes["id"])
     if current is None:
         raise CatalogError(f"{kind}_unknown", id=changes["id"])
     domain.check_version(current, if_match)
@@ -60,14 +60,13 @@ def update(work: UnitOfWork, kind: str, data: Mapping[str, Any]) -> Entity:
 
 
 def change(work: UnitOfWork, kind: str, current: Entity, changes: Mapping[str, Any], password_hash: str | None = None) -> Entity:
-    """Apply changes to an entity that is locked; answers what is stored afterwards, `current` itself when nothing differed."""
+    """Apply changes to an entity; answers what is stored afterwards, `current` itself when nothing differed."""
     wanted = domain.canonical(kind, {**current, **changes})
     if wanted == current and password_hash is None:
         return current
     entity = {**wanted, "version": current["version"] + 1}
     check(work, kind, entity)
-    with refused_by_database(entity):
-        store.replace(work, kind, stored(entity, password_hash))
+    store.replace(work, kind, stored(entity, password_hash))
     return publish(work, kind, entity)
 
 
@@ -108,21 +107,6 @@ def stored(entity: Entity, password_hash: str | None) -> Entity:
     return entity if password_hash is None else {**entity, "password_hash": password_hash}
 
 
-@contextmanager
-def refused_by_database(entity: Entity) -> Iterator[None]:
-    """What the rules allowed and a concurrent change made impossible, told in the same codes."""
-    try:
-        yield
-    except store.ConstraintViolated as violation:
-        if violation.constraint == "presence_site_prefix_key":
-            raise CatalogError("prefix_taken", id=entity["id"]) from violation
-        if violation.constraint.endswith(("_pkey", "_key")):
-            raise CatalogError("duplicate_id", id=entity["id"]) from violation
-        if violation.constraint.endswith("_fkey"):
-            raise CatalogError("reference_unknown", id=entity["id"]) from violation
-        raise
-
-
 def write_cursor(identifier: str) -> str:
     """An opaque, URL-safe cursor behind `identifier`."""
     return base64.urlsafe_b64encode(identifier.encode()).decode().rstrip("=")
@@ -137,5 +121,5 @@ def read_cursor(cursor: str | None) -> str | None:
     except (binascii.Error, ValueError):
         identifier = ""
     if not identifier or "\0" in identifier or write_cursor(identifier) != cursor:
-        raise CatalogError("parameter_invalid", errors=[{"field": "cursor", "message": "Not a cursor of this list."}])
+        raise CatalogError("parameter_invalid", errors=[{"field": "cursor", "rule": "opaque", "message": "Not a cursor of this list."}])
     return identifier

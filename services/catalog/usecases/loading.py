@@ -32,9 +32,10 @@ def load_regency(work: UnitOfWork, document: Mapping[str, Any], overwrite: bool,
     becomes what the document says, but for passwords. Nothing is ever removed. Loading the same document again
     changes nothing and publishes nothing. The demonstration's password is taken in `embedded` mode only.
     """
+    store.one_at_a_time(work)
     counts = {"created": 0, "updated": 0, "unchanged": 0}
     for kind, path, wanted in in_order_of_reference(document):
-        stored = store.find_all(work, kind, [entity["id"] for entity in wanted], lock=overwrite)
+        stored = store.find_all(work, kind, [entity["id"] for entity in wanted])
         for index, entity in enumerate(wanted):
             with located(path.format(index)):
                 counts[load(work, kind, stored.get(entity["id"]), entity, overwrite, embedded)] += 1

@@ -1,6 +1,7 @@
 """Password hashes: argon2id with the parameters of the OWASP Password Storage Cheat Sheet (19 MiB, 2 passes, 1 lane).
 
-About 30 ms of CPU each, therefore always off the event loop.
+About 30 ms of CPU and 19 MiB each, therefore always off the event loop and two at a time: some 60 sign-ins a second on two
+cores, and a flood of them waits or is refused instead of taking the process's memory.
 """
 
 from functools import cache
@@ -9,16 +10,21 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from services.chassis.offload import offload
+from services.chassis.turnstile import Turnstile
+
+TURN_SECONDS = 5.0
 
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+_TURNS = Turnstile("catalog.passwords")
 
 # The hash of 32 random bytes that nobody kept: verifying against it takes as long as against a real one, and fails.
 NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$DyqfXtdnLZNWhwDfiOZnKg$tsrk0LnWSfKXBicTnEtV1JS3knK2oHOH6axLXyfDkS4"
 
 
 def hash_password(password: str) -> str:
-    """A salted hash that carries its parameters."""
-    return offload(_HASHER.hash, password)
+    """A salted hash that carries its parameters; raises `Unavailable` when too many wait for their turn."""
+    with _TURNS.turn("password", TURN_SECONDS):
+        return offload(_HASHER.hash, password)
 
 
 @cache
@@ -28,9 +34,10 @@ def hash_of_public_password(password: str) -> str:
 
 
 def matches(password_hash: str, password: str) -> bool:
-    """Whether the password is the one that was hashed; False for a damaged hash."""
+    """Whether the password is the one that was hashed; False for a damaged hash. Raises like `hash_password`."""
     try:
-        return offload(_HASHER.verify, password_hash, password)
+        with _TURNS.turn("password", TURN_SECONDS):
+            return offload(_HASHER.verify, password_hash, password)
     except (VerificationError, InvalidHashError):
         return False
 

@@ -1,8 +1,10 @@
 """Sites, agencies, services, counters, accounts and devices: created, changed, read and published."""
 
 import threading
+import time
 
 import pytest
+from sqlalchemy import text
 
 from services.catalog.domain import CatalogError
 from services.catalog.usecases import entities
@@ -41,6 +43,19 @@ def refused(call, *arguments, **named):
     with pytest.raises(CatalogError) as caught:
         call(*arguments, **named)
     return caught.value
+
+
+def await_lock_waiter(catalogue):
+    """Return when another transaction of this database waits for a lock."""
+    waiting = (
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with catalogue.database.platform_work() as work:
+            if work.execute(text(waiting)).scalar_one():
+                return
+    raise AssertionError("nobody waits")
 
 
 @pytest.fixture
@@ -195,6 +210,27 @@ class TestChanging:
         assert sorted(map(str, outcomes)) == ["2"] + ["version_conflict"] * 3
         assert get(furnished, "site", "sukadana")["version"] == 2
 
+    def test_that_waits_for_another_keeps_what_the_other_did(self, furnished):
+        renaming = threading.Thread(target=update, args=(furnished, "counter"), kwargs={"id": "sukadana-05", "name": "Loket KTP"})
+        with furnished.work() as work:
+            entities.update(work, "counter", {"id": "sukadana-05", "services": []})
+            renaming.start()
+            await_lock_waiter(furnished)
+        renaming.join()
+        counter = get(furnished, "counter", "sukadana-05")
+        assert (counter["name"], counter["services"], counter["version"]) == ("Loket KTP", [], 3)
+
+    def test_an_agency_does_not_leave_while_a_shared_counter_begins_to_serve_it(self, furnished):
+        update(furnished, "counter", id="sukadana-05", agency=None, services=[])
+        outcome = []
+        leaving = threading.Thread(target=lambda: outcome.append(refused(update, furnished, "agency", id="CPL", presences=[]).code))
+        with furnished.work() as work:
+            entities.update(work, "counter", {"id": "sukadana-05", "services": ["CPL-KTP"]})
+            leaving.start()
+            await_lock_waiter(furnished)
+        leaving.join()
+        assert outcome == ["in_use"]
+
     def test_one_prefix_asked_for_at_once_is_given_once(self, furnished):
         outcomes = []
 
@@ -221,8 +257,8 @@ class TestListing:
         create(furnished, "agency", {"id": "POL", "name": "Polres", "kind": "vertical"})
         names = {"CPL": ("KK 100%", "Akta_Lahir", "akta kematian", "Pindah"), "POL": ("SKCK", "Akta hilang")}
         for agency, texts in names.items():
-            for number, text in enumerate(texts):
-                create(furnished, "service", {"agency": agency, "code": f"S{number}", "name": text})
+            for number, name in enumerate(texts):
+                create(furnished, "service", {"agency": agency, "code": f"S{number}", "name": name})
         return furnished
 
     def ids(self, page):

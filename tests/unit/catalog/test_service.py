@@ -24,5 +24,5 @@ def test_every_published_call_has_an_entrypoint_and_no_other_exists():
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_is_validated_by_its_contract(name):
     entrypoint = entrypoints(CatalogService)[name]
-    assert entrypoint._schema_class is CALLS[name].schema
+    assert type(entrypoint._schema) is CALLS[name].schema
     assert (type(entrypoint).__name__ == "Command") == (CALLS[name].kind == "command")
