@@ -1,0 +1,22 @@
+"""``mpp``: everything an operator does from a shell."""
+
+from __future__ import annotations
+
+import sys
+
+GREEN = ("run", "up")
+"""Commands whose process serves: the standard library is made green before anything else is imported."""
+
+
+def main() -> None:
+    """Run the command line."""
+    if any(argument in GREEN for argument in sys.argv[1:2]):
+        import warnings
+
+        warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated", category=DeprecationWarning)
+        import eventlet
+
+        eventlet.monkey_patch()
+    from deploy.cli.commands import mpp
+
+    mpp()

@@ -1,0 +1,87 @@
+"""What an embedded installation keeps in its data folder: servers, secrets, and the settings that follow from them."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from deploy.servers.account import default_data_dir
+from deploy.servers.data_folder import write_private
+from deploy.servers.postgres import PostgresServer
+from deploy.servers.rabbitmq import RabbitMQServer
+from services.chassis.settings import EMBEDDED_BROKER, SERVICES, Settings
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+BROKERS = ("embedded", "rabbitmq")
+
+Progress = Callable[[str], None]
+
+
+class Installation:
+    """A data folder with its private PostgreSQL (and RabbitMQ), running while the context is open."""
+
+    def __init__(self, data_dir: str, broker: str, progress: Progress) -> None:
+        self.folder = Path(data_dir).absolute() if data_dir else default_data_dir(CHECKOUT)
+        self._broker = broker
+        self._progress = progress
+        self._postgres = PostgresServer(self.folder / "postgres")
+        self._rabbitmq = RabbitMQServer(self.folder / "rabbitmq", report=progress) if broker == "rabbitmq" else None
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._progress(f"Data in {self.folder}")
+        self._progress("Starting PostgreSQL")
+        self._postgres.start()
+        if self._rabbitmq is not None:
+            self._progress("Starting RabbitMQ")
+            try:
+                self._rabbitmq.start()
+            except BaseException:
+                self._postgres.stop()
+                raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._rabbitmq is not None:
+            self._progress("Stopping RabbitMQ")
+            self._rabbitmq.stop()
+        self._progress("Stopping PostgreSQL")
+        self._postgres.stop()
+
+    def settings(self) -> Settings:
+        """Return the settings of this installation; variables of the environment win where they are set."""
+        return Settings.from_environment({**self.environment(), **os.environ})
+
+    def environment(self) -> dict[str, str]:
+        """Return the ``MPP_*`` variables of this installation, as separate processes of it would need them."""
+        kept = self._secrets()
+        return {
+            "MPP_MODE": "embedded",
+            "MPP_LOG_FORMAT": "console",
+            "MPP_LOG_LEVEL": "WARNING",
+            "MPP_BROKER_URL": EMBEDDED_BROKER if self._rabbitmq is None else self._rabbitmq.url,
+            "MPP_ADMIN_DATABASE_URL": self._postgres.admin_url,
+            "MPP_TOKEN_SECRET": kept["token"],
+            "MPP_TICKET_TOKEN_SECRET": kept["ticket_token"],
+            **{
+                f"MPP_{service.upper()}_DATABASE_URL": self._postgres.url(service, service, kept[service])
+                for service in SERVICES
+            },
+        }
+
+    def _secrets(self) -> dict[str, str]:
+        """Return this installation's secrets, made at its first start and kept for its owner only."""
+        file = self.folder / "secrets.json"
+        kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        missing = {name: secrets.token_hex(32) for name in ("token", "ticket_token", *SERVICES) if name not in kept}
+        if missing:
+            kept.update(missing)
+            write_private(file, json.dumps(kept))
+        return kept

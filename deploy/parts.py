@@ -1,0 +1,38 @@
+"""The parts of the platform by name: what can be run, and which of them own a database."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import services
+from services.chassis.provisioning import Provisioner
+from services.chassis.settings import SERVICES, Settings
+
+PARTS = {
+    "catalog": ("services.catalog.service", "CatalogService"),
+    "ticketing": ("services.ticketing.service", "TicketingService"),
+    "notification": ("services.notification.service", "NotificationService"),
+    "reporting": ("services.reporting.service", "ReportingService"),
+    "gateway": ("gateway.service", "GatewayService"),
+}
+"""Where the nameko class of each part is. Imported when run: only then has the process been made green."""
+
+
+def service_class(part: str) -> type:
+    """Return the nameko class of a part."""
+    module, name = PARTS[part]
+    found: type = getattr(import_module(module), name)
+    return found
+
+
+def provisioners(settings: Settings) -> list[Provisioner]:
+    """Return one provisioner per service that owns a database, in the order in which they are started."""
+    admin_url = settings.required_admin_database_url()
+    return [
+        Provisioner(service, settings.database_url(service), admin_url, _migrations(service)) for service in SERVICES
+    ]
+
+
+def _migrations(service: str) -> Path:
+    return Path(services.__path__[0]) / service / "migrations"
