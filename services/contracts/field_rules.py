@@ -22,6 +22,7 @@ RULES: dict[str, tuple[str, str]] = {
     "not_list": ("Harus berupa daftar (array) JSON.", "Must be a JSON array."),
     "not_text": ("Harus berupa teks.", "Must be a string."),
     "not_integer": ("Harus berupa bilangan bulat, tanpa tanda kutip.", "Must be an integer, without quotes."),
+    "not_number": ("Harus berupa bilangan, tanpa tanda kutip.", "Must be a number, without quotes."),
     "not_boolean": ("Harus true atau false, tanpa tanda kutip.", "Must be true or false, without quotes."),
     "unreadable_characters": (
         "Memuat karakter yang tidak dapat ditampilkan (misalnya NUL); hapuslah.",

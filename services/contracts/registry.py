@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from services.contracts import catalog, streams, ticketing
+from services.contracts import catalog, notification, reporting, streams, ticketing
 from services.contracts.cloudevents import CloudEvent, dataschema
 from services.contracts.events import EVENT_SCHEMAS
 from services.contracts.examples import EXAMPLES
@@ -158,6 +158,16 @@ TICKETING = (
     *_events("ticketing"),
 )
 
+REPORTING = (
+    *_queries("reporting", (reporting.DailyReport, "daily_figures")),
+    *_answers("reporting", reporting.DailyFigures),
+)
+
+NOTIFICATION = (
+    *_queries("notification", (notification.ListNotices, "notice_list")),
+    *_answers("notification", notification.NoticeList),
+)
+
 STREAMS = (
     Contract("cloud_event", "envelope", PLATFORM, CloudEvent),
     Contract("stream_heads", "query", PLATFORM, streams.StreamHeads, "stream_head", "list"),
@@ -166,7 +176,7 @@ STREAMS = (
     *_answers(PLATFORM, streams.StreamHead, streams.StreamMark),
 )
 
-CONTRACTS: tuple[Contract, ...] = (*CATALOG, *TICKETING, *STREAMS)
+CONTRACTS: tuple[Contract, ...] = (*CATALOG, *TICKETING, *REPORTING, *NOTIFICATION, *STREAMS)
 
 
 @functools.cache

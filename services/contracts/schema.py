@@ -127,6 +127,21 @@ class WholeNumber(_ContractField, fields.Integer):
         return value
 
 
+class Number(_ContractField, fields.Float):
+    """A number of JSON between `least` and `most`, with or without decimals: not ``true``, not ``"1.5"``, not NaN."""
+
+    default_error_messages = messages(invalid="not_number")
+
+    def __init__(self, least: float, most: float, **options: Any) -> None:
+        super().__init__(validate=[shapes.Bounds(min=least, max=most)], **options)
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> float:
+        # A number that is not finite is within no bounds, which the bounds then say.
+        if type(value) not in (int, float):
+            raise self.make_error("invalid")
+        return value
+
+
 class TrueOrFalse(_ContractField, fields.Boolean):
     """A boolean of JSON: not ``"yes"``, not ``1``."""
 

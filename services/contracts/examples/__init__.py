@@ -6,11 +6,15 @@ from typing import Any
 
 from services.contracts.examples.access import ACCESS
 from services.contracts.examples.catalog import CATALOG
+from services.contracts.examples.notification import NOTIFICATION
 from services.contracts.examples.platform import PLATFORM
+from services.contracts.examples.reporting import REPORTING
 from services.contracts.examples.ticketing import TICKETING
 
 EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "catalog": {**CATALOG, **ACCESS},
     "ticketing": TICKETING,
+    "reporting": REPORTING,
+    "notification": NOTIFICATION,
     "platform": PLATFORM,
 }
