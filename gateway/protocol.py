@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import time
 from collections.abc import Callable, Iterable
 from http.client import HTTPMessage
 from typing import IO, Any
@@ -35,19 +36,20 @@ _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} (?P<target>[\x21-
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _CONTENT_LENGTH = re.compile(r"[0-9]{1,15}")
-_SINGLE = ("content-length", "transfer-encoding", "host", "authorization", "content-type", "idempotency-key",
-           "if-match", "ticket-token")  # fmt: skip
+_SINGLE = ("Content-Length", "Transfer-Encoding", "Host", "Authorization", "Content-Type", "Idempotency-Key",
+           "If-Match", "Ticket-Token")  # fmt: skip
 """Headers that mean nothing, or something else to each reader, when they come twice."""
 
 _REASONS = {400: "Bad Request", 414: "URI Too Long", 431: "Request Header Fields Too Large"}
 
 
 class RefusedRequest(Exception):
-    """The request cannot be read; ``code`` is a published problem code."""
+    """The request cannot be read; ``code`` is a published problem code, ``header`` the one at fault if it is one."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, header: str | None = None) -> None:
         super().__init__(code)
         self.code = code
+        self.details = {} if header is None else {"header": header}
 
 
 class HeaderLines:
@@ -92,7 +94,7 @@ class HttpConnection(wsgi.HttpProtocol):
                 if not self._read_head():
                     return
         except RefusedRequest as refused:
-            self._refuse(refused.code)
+            self._refuse(refused)
             return
         self._answer()
 
@@ -161,9 +163,9 @@ class HttpConnection(wsgi.HttpProtocol):
         result: Iterable[bytes] = self.server.app(environ, start)
         return result
 
-    def _refuse(self, code: str) -> None:
+    def _refuse(self, refused: RefusedRequest) -> None:
         """Answer a request that could not be read, and close the connection."""
-        answer = problem(code, self.language)
+        answer = problem(refused.code, self.language, refused.details)
         body = json.dumps(answer.document, ensure_ascii=False, separators=(",", ":")).encode()
         HTTP_REQUESTS.labels("unreadable", "unreadable", "4xx").observe(0)
         head = [
@@ -171,6 +173,7 @@ class HttpConnection(wsgi.HttpProtocol):
             f"Content-Type: {MEDIA_TYPE}",
             f"Content-Language: {self.language}",
             f"Content-Length: {len(body)}",
+            f"Date: {wsgi.format_date_time(time.time())}",
             "Cache-Control: no-store",
             "X-Content-Type-Options: nosniff",
             "Connection: close",
@@ -203,14 +206,20 @@ def check_headers(headers: HTTPMessage, version: str) -> None:
     if headers.defects or headers.get_payload():
         raise RefusedRequest("header_invalid")
     for name, value in headers.items():
-        if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
+        if not _FIELD_NAME.fullmatch(name):
             raise RefusedRequest("header_invalid")
+        if not _FIELD_VALUE.fullmatch(value):
+            raise RefusedRequest("header_invalid", name)
     if version == "HTTP/1.1" and "Host" not in headers:
-        raise RefusedRequest("header_invalid")
-    if any(len(headers.get_all(name, ())) > 1 for name in _SINGLE):
-        raise RefusedRequest("header_invalid")
-    length, coding = headers.get("Content-Length"), headers.get("Transfer-Encoding")
-    if length is not None and (coding is not None or not _CONTENT_LENGTH.fullmatch(length)):
-        raise RefusedRequest("header_invalid")
-    if coding is not None and (coding.lower() != "chunked" or version != "HTTP/1.1"):
-        raise RefusedRequest("header_invalid")
+        raise RefusedRequest("header_invalid", "Host")
+    repeated = next((name for name in _SINGLE if len(headers.get_all(name, ())) > 1), None)
+    if repeated is not None:
+        raise RefusedRequest("header_invalid", repeated)
+    _check_framing(headers.get("Content-Length"), headers.get("Transfer-Encoding"), version)
+
+
+def _check_framing(length: str | None, coding: str | None, version: str) -> None:
+    if coding is not None and (length is not None or coding.lower() != "chunked" or version != "HTTP/1.1"):
+        raise RefusedRequest("header_invalid", "Transfer-Encoding")
+    if length is not None and not _CONTENT_LENGTH.fullmatch(length):
+        raise RefusedRequest("header_invalid", "Content-Length")

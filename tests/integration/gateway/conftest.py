@@ -1,0 +1,138 @@
+"""The edge as a process, and sockets to talk to it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass
+class Received:
+    """One answer as it came off the wire."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """Code of the problem document that the answer must be."""
+        assert self.headers["content-type"] == "application/problem+json", self
+        document = self.json
+        assert document["status"] == self.status
+        return str(document["code"])
+
+
+class Connection:
+    """A client connection on which a test may send anything."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+
+    def send(self, raw: bytes) -> Connection:
+        self.socket.sendall(raw)
+        return self
+
+    def answer(self, method: str = "GET") -> Received:
+        """Read one answer."""
+        response = HTTPResponse(self.socket, method=method)
+        response.begin()
+        received = Received(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        response.close()
+        return received
+
+    def is_closed(self) -> bool:
+        """Whether the server closes the connection without another byte (waits until it does)."""
+        try:
+            return self.socket.recv(1) == b""
+        except ConnectionResetError:
+            return True
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+def command(port: int) -> list[str]:
+    """Return the command line of a server; with port 0 it chooses one."""
+    return [sys.executable, "-W", "ignore", "-m", "tests.integration.gateway.edge_server", str(port)]
+
+
+class EdgeProcess:
+    """The server under test."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(command(0), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.output = self.process.stdout
+        line = self.output.readline()
+        if not line:
+            self.stop()
+            pytest.fail("the server did not start")
+        self.port = int(line)
+
+    def stop(self) -> int:
+        """Stop gracefully and return the exit status."""
+        self.process.terminate()
+        try:
+            return self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+        finally:
+            self.output.close()
+
+
+@pytest.fixture(scope="module")
+def edge_process() -> Iterator[EdgeProcess]:
+    """A running server, shared by the tests of a module."""
+    edge = EdgeProcess()
+    yield edge
+    status = edge.stop()
+    assert status == 0
+
+
+@pytest.fixture
+def own_edge_process() -> Iterator[EdgeProcess]:
+    """A running server that the test may stop."""
+    edge = EdgeProcess()
+    yield edge
+    edge.stop()
+
+
+@pytest.fixture
+def second_server() -> Callable[[int], subprocess.CompletedProcess[str]]:
+    """Runs another server on a port that is taken."""
+
+    def run(port: int) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command(port), cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+
+    return run
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[EdgeProcess], Connection]]:
+    """Opens connections, closed after the test."""
+    opened: list[Connection] = []
+
+    def open_one(edge: EdgeProcess) -> Connection:
+        opened.append(Connection(edge.port))
+        return opened[-1]
+
+    yield open_one
+    for connection in opened:
+        connection.close()

@@ -1,0 +1,68 @@
+"""The real HTTP server in a process of its own, in front of services that answer from the contracts' examples.
+
+Prints its port when it listens; SIGTERM stops it gracefully. ``POST .../start`` takes a while, so that tests can
+meet the server in the middle of a request. Its patience with slow clients is short, so that the tests need none.
+"""
+
+import eventlet
+
+eventlet.monkey_patch()
+
+import signal  # noqa: E402 - after patching, as in every process of the platform
+import sys  # noqa: E402
+from typing import Any  # noqa: E402
+
+from gateway import protocol  # noqa: E402
+from gateway.application import Application  # noqa: E402
+from gateway.authentication import AccessTokens  # noqa: E402
+from gateway.call import Surroundings  # noqa: E402
+from gateway.rate_limit import RateLimits  # noqa: E402
+from gateway.routes import ROUTES  # noqa: E402
+from gateway.server import HttpServer  # noqa: E402
+from services.chassis import logs  # noqa: E402
+from services.chassis.context import CallContext  # noqa: E402
+from services.chassis.probes import Probes  # noqa: E402
+from services.chassis.settings import Settings  # noqa: E402
+from services.contracts.examples import EXAMPLES  # noqa: E402
+from services.contracts.registry import contract  # noqa: E402
+
+SECRET = "a secret of the tests, 32 characters or more"
+SLOW_SECONDS = 1.0
+GRACE_SECONDS = 5.0
+PATIENCE_SECONDS = 1
+
+
+class ExampleServices:
+    """Answers every call with the example of its contract."""
+
+    def call(self, service: str, method: str, payload: dict[str, Any], context: CallContext) -> Any:
+        if method == "start_ticket":
+            eventlet.sleep(SLOW_SECONDS)
+        answer = contract(service, method).answer
+        return EXAMPLES[service][answer or ""]
+
+
+def main(port: int) -> None:
+    protocol.SECONDS_FOR_HEADERS = protocol.SECONDS_FOR_BODY = PATIENCE_SECONDS
+    settings = Settings(token_secret=SECRET, anonymous_rate="1000000/second", login_rate="1000000/second", log_level="WARNING")
+    logs.configure(settings)
+    surroundings = Surroundings(
+        settings=settings,
+        rpc=ExampleServices(),
+        probes=Probes(),
+        tokens=AccessTokens(SECRET),
+        limits=RateLimits(settings.anonymous_rate, settings.login_rate),
+        openapi={"id": b"{}", "en": b"{}"},
+    )
+    server = HttpServer(Application(ROUTES, surroundings), "127.0.0.1", port)
+    server.start()
+    stopping = eventlet.event.Event()
+    signal.signal(signal.SIGTERM, lambda *_: eventlet.spawn_after(0, stopping.send, None))
+    sys.stdout.write(f"{server.port}\n")
+    sys.stdout.flush()
+    stopping.wait()
+    server.stop(GRACE_SECONDS)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
