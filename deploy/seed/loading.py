@@ -5,10 +5,10 @@ from typing import Any
 
 from deploy.seed.places import SeedError
 from services.catalog.usecases.operators import add_operator
+from services.catalog.usecases.passwords import DEMO_PASSWORD
 from services.chassis.context import SYSTEM, CallContext
 from services.chassis.database import Database
 
-DEMO_PASSWORD = "demo"  # noqa: S105 - the catalogue takes it in embedded mode only
 DEMO_STAFF = {
     "officer": ("officer", "Petugas Loket"),
     "frontdesk": ("front_desk", "Petugas Informasi"),

@@ -26,6 +26,15 @@ DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun
 DEFAULT_SERVICE = {"code": "INF", "name": "Informasi dan Konsultasi", "default": True}
 CHANNELS = ["kiosk", "web", "front_desk"]
 
+# Fields of the document (kind, field) that a file calls otherwise.
+WRITTEN_AS = {
+    ("regency", "id"): "slug",
+    ("sites", "id"): "slug",
+    ("sites", "agencies"): "with",
+    ("agencies", "id"): "code",
+    ("services", "id"): "code",
+}
+
 Document = dict[str, Any]
 
 
@@ -62,14 +71,18 @@ class Normaliser:
 
     place: Place
     entities: dict[str, list[Document]] = field(default_factory=lambda: {"sites": [], "agencies": [], "services": [], "counters": []})
-    origins: dict[str, Place] = field(default_factory=dict)
+    origins: dict[str, Place] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.origins = {"": self.place, "regency": self.place["regency"]}
 
     def origin(self, path: str) -> Place:
         """The place in the file of a field of the document: `services.3.name` -> `sites.0.agencies.1.services.0.name`."""
         steps = path.split(".")
-        place = self.origins.get(".".join(steps[:2]), self.place)
-        for step in steps if place is self.place else steps[2:]:
-            place = place[step]
+        known = next(size for size in range(len(steps), -1, -1) if ".".join(steps[:size]) in self.origins)
+        place = self.origins[".".join(steps[:known])]
+        for step in steps[known:]:
+            place = place[WRITTEN_AS.get((steps[0], step), step)]
         return place
 
     def add(self, kind: str, entity: Document, place: Place) -> Document:
@@ -115,6 +128,8 @@ class Normaliser:
             known = self.add("agencies", {**facts, "presences": []}, place)
         elif any(known[name] != value for name, value in facts.items()):
             raise place["code"].error(f"{facts['id']} has another name or kind at another site")
+        position = f"agencies.{self.entities['agencies'].index(known)}.presences.{len(known['presences'])}"
+        self.origins[position] = place
         known["presences"].append({"site": site, "prefix": agency["prefix"]})
         ids = {service["id"] for service in self.entities["services"]}
         for where, raw_service in place["services"].items(agency.get("services")):

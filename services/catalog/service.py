@@ -36,7 +36,7 @@ class CatalogService(Service):
     @direct_call(contracts.Authenticate)
     def authenticate(self, context: CallContext, data: Data) -> Data:
         """Who signs in."""
-        return signing_in.authenticate(self.database, context, data)
+        return signing_in.authenticate(self.database, context, data, embedded=self.settings.embedded)
 
     @query(contracts.ListSites)
     def list_sites(self, work: UnitOfWork, data: Data) -> Data:

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from services.catalog import domain
 from services.catalog.domain import CatalogError, Entity
 from services.catalog.store import entities as store
 from services.catalog.usecases import entities
-from services.catalog.usecases.passwords import hash_of_public_password
+from services.catalog.usecases.passwords import DEMO_PASSWORD, demo_hash
 from services.chassis.database import UnitOfWork
 
 # Fields of the document with the kinds they hold, those first to which later ones refer.
@@ -21,16 +20,14 @@ FIELDS = (
     ("devices", "device"),
 )
 
-# Everybody knows it, so nobody may use it but a demonstration on one machine.
-DEMO_PASSWORD = "demo"  # noqa: S105
-
 
 def load_regency(work: UnitOfWork, document: Mapping[str, Any], overwrite: bool, embedded: bool) -> dict[str, int]:
     """Create what the document names and the catalogue lacks; answers how many were created, updated, left unchanged.
 
     What exists stays as it is, for officials may have changed it since the document was written; with `overwrite` it
-    becomes what the document says, but for passwords. Nothing is ever removed. Loading the same document again
-    changes nothing and publishes nothing. The demonstration's password is taken in `embedded` mode only.
+    becomes what the document says, but for passwords. The regency's own facts always do: nobody else can change them.
+    Nothing is ever removed. Loading the same document again changes nothing and publishes nothing. The demonstration's
+    password is taken in `embedded` mode only.
     """
     store.one_at_a_time(work)
     counts = {"created": 0, "updated": 0, "unchanged": 0}
@@ -38,11 +35,12 @@ def load_regency(work: UnitOfWork, document: Mapping[str, Any], overwrite: bool,
         stored = store.find_all(work, kind, [entity["id"] for entity in wanted])
         for index, entity in enumerate(wanted):
             with located(path.format(index)):
-                counts[load(work, kind, stored.get(entity["id"]), entity, overwrite, embedded)] += 1
+                replace = overwrite or kind == "regency"
+                counts[load(work, kind, stored.get(entity["id"]), entity, replace, embedded)] += 1
     return counts
 
 
-def load(work: UnitOfWork, kind: str, current: Entity | None, wanted: Entity, overwrite: bool, embedded: bool) -> str:
+def load(work: UnitOfWork, kind: str, current: Entity | None, wanted: Entity, replace: bool, embedded: bool) -> str:
     """Create or change one entity; answers what happened to it."""
     entity = dict(wanted)
     password = entity.pop("password", None)
@@ -52,16 +50,9 @@ def load(work: UnitOfWork, kind: str, current: Entity | None, wanted: Entity, ov
         else:
             entities.create(work, kind, wanted)
         return "created"
-    if overwrite and entities.change(work, kind, current, entity) is not current:
+    if replace and entities.change(work, kind, current, entity) is not current:
         return "updated"
     return "unchanged"
-
-
-def demo_hash(embedded: bool) -> str:
-    """The hash of the demonstration's password; refused outside embedded mode."""
-    if not embedded:
-        raise domain.invalid("password", "demo_password", "The demonstration's password is for embedded mode only.")
-    return hash_of_public_password(DEMO_PASSWORD)
 
 
 def in_order_of_reference(document: Mapping[str, Any]) -> Iterator[tuple[str, str, list[Entity]]]:

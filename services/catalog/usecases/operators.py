@@ -3,8 +3,7 @@
 from services.catalog import domain
 from services.catalog.domain import PLATFORM
 from services.catalog.store import credentials
-from services.catalog.usecases.loading import DEMO_PASSWORD, demo_hash
-from services.catalog.usecases.passwords import hash_password
+from services.catalog.usecases.passwords import DEMO_PASSWORD, demo_hash, hash_password
 from services.chassis.database import PlatformWork
 
 

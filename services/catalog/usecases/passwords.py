@@ -9,10 +9,14 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from services.catalog.domain import invalid
 from services.chassis.offload import offload
 from services.chassis.turnstile import Turnstile
 
 TURN_SECONDS = 5.0
+
+# Shorter than any password that somebody may choose. Taken in embedded mode only.
+DEMO_PASSWORD = "demo"  # noqa: S105
 
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 _TURNS = Turnstile("catalog.passwords")
@@ -27,10 +31,17 @@ def hash_password(password: str) -> str:
         return offload(_HASHER.hash, password)
 
 
+def demo_hash(embedded: bool) -> str:
+    """The hash of the demonstration's password; refused outside embedded mode."""
+    if not embedded:
+        raise invalid("password", "demo_password", "The demonstration's password is for embedded mode only.")
+    return _hash_of_demo_password()
+
+
 @cache
-def hash_of_public_password(password: str) -> str:
-    """One hash for all accounts that share a password which is no secret (demonstration only)."""
-    return hash_password(password)
+def _hash_of_demo_password() -> str:
+    """Made once: a salt for each account would protect nothing, as everybody knows the password."""
+    return hash_password(DEMO_PASSWORD)
 
 
 def matches(password_hash: str, password: str) -> bool:

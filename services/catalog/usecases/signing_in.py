@@ -6,13 +6,13 @@ from typing import Any
 from services.catalog.domain import PLATFORM, CatalogError, regency_of
 from services.catalog.store import credentials
 from services.catalog.store.credentials import Credentials
-from services.catalog.usecases.passwords import NOBODY, hash_password, matches, outdated
+from services.catalog.usecases.passwords import DEMO_PASSWORD, NOBODY, hash_password, matches, outdated
 from services.chassis.context import CallContext
 from services.chassis.database import Database
 from services.chassis.errors import DomainError
 
 
-def authenticate(database: Database, context: CallContext, data: Mapping[str, Any]) -> dict[str, Any]:
+def authenticate(database: Database, context: CallContext, data: Mapping[str, Any], embedded: bool) -> dict[str, Any]:
     """Subject, role, regency and agencies of whom username and password prove; `credentials_invalid` otherwise.
 
     The refusal neither says nor shows by its duration whether the name, the password or the account's state was
@@ -22,7 +22,9 @@ def authenticate(database: Database, context: CallContext, data: Mapping[str, An
     regency = regency_of(username)
     found = find(database, context, regency, username)
     proven = matches(NOBODY if found is None else found.password_hash, password)
-    if found is None or not proven or not found.active:
+    # Where the data of a demonstration were moved to a real installation, its public password opens nothing.
+    public = password == DEMO_PASSWORD and not embedded
+    if found is None or not proven or not found.active or public:
         raise CatalogError("credentials_invalid")
     if outdated(found.password_hash):
         renew(database, context, regency, found, hash_password(password))

@@ -21,20 +21,24 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def provisioner(postgres_server) -> Provisioner:
-    """The catalogue's database and login on the shared server."""
+def login_url(postgres_server) -> str:
+    """A login and a database of its own for the catalogue on the shared server."""
     name = f"catalog_{secrets.token_hex(4)}"
-    login = postgres_server.url(name, user=name, password=secrets.token_urlsafe(24))
-    provisioner = Provisioner("catalog", login, postgres_server.admin_url, MIGRATIONS)
+    return postgres_server.url(name, user=name, password=secrets.token_urlsafe(24))
+
+
+@pytest.fixture(scope="session")
+def provisioner(postgres_server, login_url) -> Provisioner:
+    """Who prepares the catalogue's database and adds regencies."""
+    provisioner = Provisioner("catalog", login_url, postgres_server.admin_url, MIGRATIONS)
     provisioner.prepare()
-    provisioner.login_url = login  # type: ignore[attr-defined]
     return provisioner
 
 
 @pytest.fixture(scope="session")
-def database(provisioner) -> Iterator[Database]:
+def database(provisioner, login_url) -> Iterator[Database]:
     """The catalogue's database as its service sees it."""
-    database = Database("catalog", provisioner.login_url)
+    database = Database("catalog", login_url)
     yield database
     database.close()
 

@@ -74,6 +74,15 @@ def test_overwriting_makes_everything_what_the_document_says(catalogue):
     assert after["site", "martapura"]["accepting"]
 
 
+def test_facts_of_the_regency_follow_the_document(catalogue):
+    document = DOCUMENTS["kutai-timur"]
+    catalogue.load(document)
+    renamed = {**document, "regency": {**document["regency"], "name": "Kutai Timur"}}
+    assert catalogue.load(renamed)["updated"] == 1
+    last = catalogue.events()[-1]
+    assert (last.type, last.data["regency"]["name"], last.data["regency"]["version"]) == ("catalog.regency_changed", "Kutai Timur", 2)
+
+
 def test_a_seed_creates_what_is_missing(catalogue):
     document = DOCUMENTS["kutai-timur"]
     catalogue.load({**document, "counters": document["counters"][:1]})

@@ -32,9 +32,9 @@ def staffed(catalogue):
     return catalogue
 
 
-def sign_in(catalogue, username, password=PASSWORD):
+def sign_in(catalogue, username, password=PASSWORD, *, embedded=False):
     data = contracts.Authenticate().load({"username": username, "password": password})
-    return authenticate(catalogue.database, CallContext(regency=None), data)
+    return authenticate(catalogue.database, CallContext(regency=None), data, embedded=embedded)
 
 
 def refusal(catalogue, username, password=PASSWORD):
@@ -73,7 +73,12 @@ def test_an_operator_signs_in_to_no_regency(staffed):
 def test_the_operator_of_the_demonstration_signs_in_with_demo(staffed):
     add_demo_operator(staffed.database, "embedded")
     add_demo_operator(staffed.database, "embedded")
-    assert sign_in(staffed, "operator@platform", "demo")["role"] == "operator"
+    assert sign_in(staffed, "operator@platform", "demo", embedded=True)["role"] == "operator"
+
+
+def test_the_password_of_the_demonstration_opens_nothing_outside_embedded_mode(staffed):
+    add_demo_operator(staffed.database, "embedded")
+    assert refusal(staffed, "operator@platform", "demo") == ("credentials_invalid", {})
 
 
 @pytest.mark.parametrize(

@@ -150,10 +150,16 @@ def test_an_agency_at_two_sites_is_one_agency_with_two_presences(tmp_path):
         (site("hours: {monday: '16:00-08:00'}"), r"sites.0.hours.monday.0.close: Must be later"),
         (site("hours: {monday: '08:00-12:00,11:00-16:00'}"), r"sites.0.hours.monday: Opening hours must be in order"),
         (site("milestones: [{stage: planned}]"), r"sites.0.milestones.0.date: is missing"),
+        (
+            site("").replace("slug: oku-timur,", "slug: OKU,"),
+            r"oku-timur.yaml: regency.slug: Lower-case letters",
+        ),
+        (site("", AGENCY.replace("prefix: A", "prefix: abc")), r"oku-timur.yaml: sites.0.agencies.0.prefix: "),
+        (site("agreements: [{kind: MoU, signed: 2024, with: [pts]}]"), r"sites.0.agreements.0.with.0: Two to eight capital"),
         (site("", counters=2), r"sites.0.counters: must be 1, one for each agency"),
         (site("", counters="many"), r"sites.0.counters: must be a whole number"),
         (site("", "{code: PTS, prefix: A, name: DPMPTSP}"), r"sites.0.agencies.0.kind: is missing"),
-        (site("", "{code: pts, prefix: A, name: DPMPTSP, kind: regency}"), r"agencies.0.id: Two to eight capital"),
+        (site("", "{code: pts, prefix: A, name: DPMPTSP, kind: regency}"), r"agencies.0.code: Two to eight capital"),
         (
             site("", "{code: PTS, prefix: A, name: X, kind: regency, services: [{code: A1, name: B}, {code: A1, name: C}]}"),
             r"sites.0.agencies.0.services.1.code: A1 stands twice under PTS",
