@@ -56,11 +56,12 @@ def main(port: int) -> None:
     )
     server = HttpServer(Application(ROUTES, surroundings), "127.0.0.1", port)
     server.start()
-    stopping = eventlet.event.Event()
-    signal.signal(signal.SIGTERM, lambda *_: eventlet.spawn_after(0, stopping.send, None))
+    stopping: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: stopping.append(number))
     sys.stdout.write(f"{server.port}\n")
     sys.stdout.flush()
-    stopping.wait()
+    while not stopping:
+        eventlet.sleep(0.02)  # a signal does not wake eventlet's hub (PEP 475): somebody has to look
     server.stop(GRACE_SECONDS)
 
 
