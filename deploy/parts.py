@@ -29,9 +29,7 @@ def service_class(part: str) -> type:
 def provisioners(settings: Settings) -> list[Provisioner]:
     """Return one provisioner per service that owns a database, in the order in which they are started."""
     admin_url = settings.required_admin_database_url()
-    return [
-        Provisioner(service, settings.database_url(service), admin_url, _migrations(service)) for service in SERVICES
-    ]
+    return [Provisioner(service, settings.database_url(service), admin_url, _migrations(service)) for service in SERVICES]
 
 
 def _migrations(service: str) -> Path:

@@ -33,7 +33,7 @@ def eventually(condition: Callable[[], T], *, within: float = 15.0, every: float
             if value:
                 return value
             last = value
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (told when time is over)
             last = error
         if time.monotonic() >= end:
             raise AssertionError(f"not within {within:g} s; last: {last!r}")
@@ -68,9 +68,7 @@ class ServiceProcess:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
     @property
@@ -82,9 +80,7 @@ class ServiceProcess:
     def start(self, *, wait: bool = True) -> None:
         """Start; with ``wait`` until it is ready."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603  (our own command)
-                self._command, cwd=CHECKOUT, env=self._environment, stdout=log, stderr=log
-            )
+            self._process = subprocess.Popen(self._command, cwd=CHECKOUT, env=self._environment, stdout=log, stderr=log)
         if wait:
             self.wait_ready()
 
@@ -112,7 +108,7 @@ class ServiceProcess:
         """Return status and body of one of the probe port's pages."""
         url = f"http://127.0.0.1:{self.probe_port}{path}"
         try:
-            with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310  (loopback)
+            with urllib.request.urlopen(url, timeout=timeout) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -131,11 +127,8 @@ class ServiceProcess:
 
     def log_entries(self) -> list[dict[str, object]]:
         """Return its JSON log lines."""
-        entries = []
-        for line in self.log.read_text(errors="replace").splitlines():
-            if line.startswith("{"):
-                entries.append(json.loads(line))
-        return entries
+        lines = self.log.read_text(errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def kill(self) -> None:
         """``kill -9``: as a crash ends it."""

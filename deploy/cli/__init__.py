@@ -13,7 +13,7 @@ def main() -> None:
     if any(argument in GREEN for argument in sys.argv[1:2]):
         import warnings
 
-        warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
         import eventlet
 
         eventlet.monkey_patch()

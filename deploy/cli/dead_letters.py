@@ -11,6 +11,7 @@ import click
 from deploy.cli.failures import explained
 from services.chassis import dead_letters as letters
 from services.chassis.database import Database
+from services.chassis.errors import DomainError
 from services.chassis.settings import SERVICES, Settings
 
 SERVICE = click.option("--service", type=click.Choice(SERVICES), help="Only this service; default: all that are configured.")
@@ -37,8 +38,7 @@ def list_command(service: str | None, regency: str | None, failing: bool) -> Non
         for row in rows:
             found += 1
             click.echo(
-                f"{row['event_id']}  {name:<12} {slug:<24} {row['type']:<24} {row['status']:<7}"
-                f" {row['attempts']} attempts  {row['reason']}"
+                f"{row['event_id']}  {name:<12} {slug:<24} {row['type']:<24} {row['status']:<7} {row['attempts']} attempts  {row['reason']}"
             )
     if not found:
         click.echo("No dead letters.")
@@ -101,7 +101,7 @@ def _the_one(service: str | None, regency: str | None, action: Callable[[Any], A
     def guarded(work: Any) -> Any:
         try:
             return action(work)
-        except letters.DomainError:
+        except DomainError:
             return None
 
     for _, _, outcome in _each(service, regency, guarded):

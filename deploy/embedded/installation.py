@@ -46,9 +46,7 @@ class Installation:
                 raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._rabbitmq is not None:
             self._progress("Stopping RabbitMQ")
             self._rabbitmq.stop()
@@ -70,10 +68,7 @@ class Installation:
             "MPP_ADMIN_DATABASE_URL": self._postgres.admin_url,
             "MPP_TOKEN_SECRET": kept["token"],
             "MPP_TICKET_TOKEN_SECRET": kept["ticket_token"],
-            **{
-                f"MPP_{service.upper()}_DATABASE_URL": self._postgres.url(service, service, kept[service])
-                for service in SERVICES
-            },
+            **{f"MPP_{service.upper()}_DATABASE_URL": self._postgres.url(service, service, kept[service]) for service in SERVICES},
         }
 
     def _secrets(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ from services.chassis.settings import SERVICES, Settings
 from services.contracts.subscriptions import SUBSCRIPTIONS
 
 READY_SECONDS = 60.0
+FIRST_TICKET = '{"site": "sukadana", "service": "CPL-KTP", "channel": "web"}'
 
 Progress = Callable[[str], None]
 
@@ -120,8 +121,7 @@ def banner(settings: Settings, demo: list[dict]) -> str:  # type: ignore[type-ar
             "  operator@platform        (all regencies)",
             "",
             "Take a number:",
-            f"  curl {base}/v1/lampung-timur/tickets --json"
-            ' \'{"site": "sukadana", "service": "CPL-KTP", "channel": "web"}\'',
+            f"  curl {base}/v1/lampung-timur/tickets --json '{FIRST_TICKET}'",
             "",
             "Ctrl-C stops it; the data stay.",
         ]

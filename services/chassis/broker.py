@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import amqp
 import kombu.serialization
-from kombu import Connection, Exchange, Queue, binding
+from kombu import Connection, Exchange, Producer, Queue, binding
 from kombu.exceptions import OperationalError
 
 from services.chassis import embedded_broker
@@ -184,7 +184,6 @@ class EventPublisher:
             raise
 
     def _publish(self, batch: Sequence[Outgoing], timeout: float) -> list[Outgoing]:
-        assert self._connection is not None
         self._returned.clear()
         if not isinstance(self._channel, amqp.Channel):
             return self._publish_embedded(batch)
@@ -192,22 +191,20 @@ class EventPublisher:
             self._published += 1
             self._unconfirmed.add(self._published)
             self._channel.basic_publish(
-                amqp.Message(
-                    outgoing.body, content_type=outgoing.content_type, delivery_mode=2, message_id=outgoing.id
-                ),
+                amqp.Message(outgoing.body, content_type=outgoing.content_type, delivery_mode=2, message_id=outgoing.id),
                 exchange=EVENT_EXCHANGE.name,
                 routing_key=outgoing.routing_key,
                 mandatory=True,
             )
         end = time.monotonic() + timeout
         while self._unconfirmed and not self._refused:
-            self._connection.drain_events(timeout=max(0.01, end - time.monotonic()))
+            self._channel.connection.drain_events(timeout=max(0.01, end - time.monotonic()))
         if self._refused:
             raise BrokerUnavailable("the broker refused a message")
         return [outgoing for outgoing in batch if outgoing.id in self._returned]
 
     def _publish_embedded(self, batch: Sequence[Outgoing]) -> list[Outgoing]:
-        producer = self._connection.Producer(self._channel, auto_declare=False)  # type: ignore[union-attr]
+        producer = Producer(self._channel, auto_declare=False)
         for outgoing in batch:
             producer.publish(
                 outgoing.body,
@@ -268,7 +265,7 @@ def _discard(connection: Connection | None) -> None:
     """Close a connection that may be broken, without waiting for the broker's goodbye."""
     if connection is None:
         return
-    inner = connection._connection  # noqa: SLF001  (the public property would connect again)
+    inner = connection._connection  # the public property would connect again
     try:
         if isinstance(inner, amqp.Connection):
             inner.collect()

@@ -35,9 +35,7 @@ def fingerprint(method: str, payload: dict[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def once(
-    work: UnitOfWork, method: str, payload: dict[str, Any], handler: Callable[[], dict[str, Any] | None]
-) -> dict[str, Any] | None:
+def once(work: UnitOfWork, method: str, payload: dict[str, Any], handler: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
     """Run ``handler`` unless this command id was done before; return its (stored) result.
 
     :raises DomainError: ``idempotency_key_reused`` when the same id arrives with another request.

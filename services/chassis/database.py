@@ -35,9 +35,7 @@ _ENTER_REGENCY = sa.text(
     "SELECT set_config('role', :role, true), set_config('search_path', :schema, true),"
     " set_config('statement_timeout', :timeout, true), set_config('lock_timeout', :timeout, true)"
 )
-_ENTER_PLATFORM = sa.text(
-    "SELECT set_config('search_path', 'platform', true), set_config('statement_timeout', :timeout, true)"
-)
+_ENTER_PLATFORM = sa.text("SELECT set_config('search_path', 'platform', true), set_config('statement_timeout', :timeout, true)")
 _REGENCIES = sa.text("SELECT slug FROM platform.regency WHERE provisioned_at IS NOT NULL ORDER BY slug")
 
 _UNKNOWN_ROLE = "22023"
@@ -60,7 +58,7 @@ class Work:
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
         """Run one statement of a ``store.py``."""
-        result: CursorResult[Any] = self.connection.execute(statement, parameters)  # type: ignore[arg-type]
+        result: CursorResult[Any] = self.connection.execute(statement, parameters)
         return result
 
     @contextmanager
@@ -156,9 +154,7 @@ class Database:
         self._engine.dispose()
 
     @contextmanager
-    def _transaction(
-        self, enter: sa.TextClause, settings: dict[str, Any], call: CallContext, read_only: bool
-    ) -> Iterator[Connection]:
+    def _transaction(self, enter: sa.TextClause, settings: dict[str, Any], call: CallContext, read_only: bool) -> Iterator[Connection]:
         started = time.perf_counter()
         try:
             connection = self._entered(enter, settings, call, read_only)
@@ -175,9 +171,7 @@ class Database:
         finally:
             metrics.DATABASE_WORK.labels(self.service).observe(time.perf_counter() - started)
 
-    def _entered(
-        self, enter: sa.TextClause, settings: dict[str, Any], call: CallContext, read_only: bool
-    ) -> Connection:
+    def _entered(self, enter: sa.TextClause, settings: dict[str, Any], call: CallContext, read_only: bool) -> Connection:
         """Connect and run the entering statement; once more on a fresh connection if the pooled one had died."""
         for attempt in (1, 2):
             _check_deadline(call)

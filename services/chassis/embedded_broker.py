@@ -7,11 +7,10 @@ deadline. It knows no expiry and no dead-letter exchange; nothing in the platfor
 
 from __future__ import annotations
 
-import socket
 import threading
 from queue import Empty, Queue
 from time import monotonic
-from typing import Any
+from typing import Any, ClassVar
 
 from kombu.transport import TRANSPORT_ALIASES, memory, virtual
 
@@ -22,10 +21,10 @@ LONGEST_WAIT = 1.0
 """Seconds after which a waiting consumer looks again by itself."""
 
 
-class Channel(memory.Channel):  # type: ignore[misc]
+class Channel(memory.Channel):
     """Kombu's in-memory channel with queues of its own, announcing what it stores."""
 
-    queues: dict[str, Queue[Any]] = {}
+    queues: ClassVar[dict[str, Queue[Any]]] = {}
 
     def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
         super()._put(queue, message, **kwargs)
@@ -33,7 +32,7 @@ class Channel(memory.Channel):  # type: ignore[misc]
             ARRIVAL.notify_all()
 
 
-class Transport(memory.Transport):  # type: ignore[misc]
+class Transport(memory.Transport):
     """The transport behind ``embedded://``."""
 
     Channel = Channel
@@ -42,7 +41,7 @@ class Transport(memory.Transport):  # type: ignore[misc]
     driver_name = "embedded"
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:
-        """Deliver one message, waiting for it up to ``timeout`` seconds; raise ``socket.timeout`` without one."""
+        """Deliver one message, waiting for it up to ``timeout`` seconds; raise ``TimeoutError`` without one."""
         end = None if timeout is None else monotonic() + timeout
         while True:
             with ARRIVAL:
@@ -51,7 +50,7 @@ class Transport(memory.Transport):  # type: ignore[misc]
                 except Empty:
                     remaining = LONGEST_WAIT if end is None else min(LONGEST_WAIT, end - monotonic())
                     if remaining <= 0:
-                        raise socket.timeout from None
+                        raise TimeoutError from None
                     ARRIVAL.wait(remaining)
                     continue
             self._deliver(*deliver)

@@ -43,7 +43,7 @@ class _Raised:
         self.error = error
 
 
-class RpcServer(ProviderCollector, SharedExtension):  # type: ignore[misc]
+class RpcServer(ProviderCollector, SharedExtension):
     """Takes the service's requests from its queue and answers them. A failing answer is logged, never fatal."""
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ class RpcServer(ProviderCollector, SharedExtension):  # type: ignore[misc]
         return context, answer
 
 
-class Call(Entrypoint):  # type: ignore[misc]
+class Call(Entrypoint):
     """A method that others call over RPC."""
 
     server = RpcServer()
@@ -239,7 +239,7 @@ def entrypoint(kind: type[Entrypoint], *options: Any, **more: Any) -> Callable[[
         def contained(*arguments: Any) -> Any:
             try:
                 return method(*arguments)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  (raised again outside the worker)
                 return _Raised(error)
 
         contained.__name__, contained.__doc__ = method.__name__, method.__doc__

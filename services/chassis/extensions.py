@@ -44,7 +44,7 @@ def subscriptions() -> Iterable[Subscription]:
     return value
 
 
-class DatabaseAccess(SharedExtension):  # type: ignore[misc]
+class DatabaseAccess(SharedExtension):
     """The service's database, shared by everything in its container."""
 
     database: Database
@@ -63,7 +63,7 @@ class DatabaseAccess(SharedExtension):  # type: ignore[misc]
         self.database.close()
 
 
-class DatabaseProvider(DependencyProvider):  # type: ignore[misc]
+class DatabaseProvider(DependencyProvider):
     """Injects the service's :class:`Database`."""
 
     access = DatabaseAccess()
@@ -73,7 +73,7 @@ class DatabaseProvider(DependencyProvider):  # type: ignore[misc]
         return self.access.database
 
 
-class RpcAccess(SharedExtension):  # type: ignore[misc]
+class RpcAccess(SharedExtension):
     """The container's client for calling other services."""
 
     client: RpcClient
@@ -93,7 +93,7 @@ class RpcAccess(SharedExtension):  # type: ignore[misc]
         self.client.stop()
 
 
-class RpcProvider(DependencyProvider):  # type: ignore[misc]
+class RpcProvider(DependencyProvider):
     """Injects an :class:`RpcClient`."""
 
     access = RpcAccess()
@@ -103,7 +103,7 @@ class RpcProvider(DependencyProvider):  # type: ignore[misc]
         return self.access.client
 
 
-class SettingsProvider(DependencyProvider):  # type: ignore[misc]
+class SettingsProvider(DependencyProvider):
     """Injects the process's :class:`Settings`."""
 
     def get_dependency(self, worker_ctx: Any) -> Settings:
@@ -111,7 +111,7 @@ class SettingsProvider(DependencyProvider):  # type: ignore[misc]
         return settings()
 
 
-class RelayRunner(DependencyProvider):  # type: ignore[misc]
+class RelayRunner(DependencyProvider):
     """Runs the relay of the service's outbox."""
 
     access = DatabaseAccess()
@@ -130,7 +130,7 @@ class RelayRunner(DependencyProvider):  # type: ignore[misc]
             self.relay.finished.wait(STOP_SECONDS)
 
 
-class UpkeepRunner(DependencyProvider):  # type: ignore[misc]
+class UpkeepRunner(DependencyProvider):
     """Each hour, in every regency: partitions ahead, old partitions cut, old command ids forgotten."""
 
     access = DatabaseAccess()

@@ -93,9 +93,7 @@ class Inbox:
             if getattr(error, "code", None) == "regency_unknown":
                 raise
             return self._put_aside(event, error)
-        metrics.EVENT_AGE.labels(self.consumer).observe(
-            max(0.0, (self.database.clock.now() - event.time).total_seconds())
-        )
+        metrics.EVENT_AGE.labels(self.consumer).observe(max(0.0, (self.database.clock.now() - event.time).total_seconds()))
         return self._counted(event, "handled")
 
     def retry(self, regency: str) -> int:
@@ -114,7 +112,7 @@ class Inbox:
                 self._handler(work, event)
         except (DatabaseUnavailable, Busy):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (kept with its reason, tried again, or a dead letter)
             outcome = self._verdict(error, row.attempts + 1)
             self._settle(work, row, outcome, row.attempts + 1, _reason(error))
         else:

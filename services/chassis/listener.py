@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from kombu import Connection, Queue
@@ -102,10 +102,8 @@ class Listener:
             if self._stop_taking.is_set() and not cancelled:
                 consumer.cancel()
                 cancelled = True
-            try:
+            with suppress(TimeoutError):
                 connection.drain_events(timeout=TICK)
-            except socket.timeout:
-                pass
             if time.monotonic() >= next_check:
                 with self._writing:
                     connection.heartbeat_check()

@@ -22,9 +22,7 @@ _SHARED: list[Any] = [
 def configure(settings: Settings) -> None:
     """Send structlog and the standard library's logging through one formatter. Call once per process."""
     if settings.log_format == "console":
-        renderer: Any = structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
+        renderer: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
         final: list[Any] = [renderer]
     else:
         final = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]

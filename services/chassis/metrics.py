@@ -46,12 +46,8 @@ EVENTS_HANDLED = Counter(
     "Events taken by a consumer; outcome is handled, duplicate, failed, dead or rejected.",
     ["consumer", "type", "outcome"],
 )
-EVENT_AGE = Histogram(
-    "mpp_event_age_seconds", "Age of an event when its handler had committed.", ["consumer"], buckets=_AGE
-)
-EVENTS_CAUGHT_UP = Counter(
-    "mpp_events_caught_up_total", "Events fetched from the owner's log because they had not arrived.", ["consumer"]
-)
+EVENT_AGE = Histogram("mpp_event_age_seconds", "Age of an event when its handler had committed.", ["consumer"], buckets=_AGE)
+EVENTS_CAUGHT_UP = Counter("mpp_events_caught_up_total", "Events fetched from the owner's log because they had not arrived.", ["consumer"])
 SEQUENCE_GAPS = Counter("mpp_sequence_gaps_total", "Holes in a stream that outlived the grace period.", ["consumer"])
 
 OUTBOX_PENDING = Gauge("mpp_outbox_pending", "Events committed and not yet confirmed by the broker.", ["service"])
@@ -61,9 +57,7 @@ RELAY_FAILURES = Counter("mpp_relay_failures_total", "Batches that the relay cou
 INBOX_FAILURES = Counter("mpp_inbox_failures_total", "Handler attempts that failed.", ["consumer", "type"])
 DEAD_LETTERS = Counter("mpp_dead_letters_total", "Events given up after the last attempt.", ["consumer", "type"])
 
-DATABASE_WORK = Histogram(
-    "mpp_database_work_duration_seconds", "Units of work from connection to commit.", ["service"], buckets=_LATENCY
-)
+DATABASE_WORK = Histogram("mpp_database_work_duration_seconds", "Units of work from connection to commit.", ["service"], buckets=_LATENCY)
 DATABASE_POOL_IN_USE = Gauge("mpp_database_pool_in_use", "Connections of the pool in use.", ["service"])
 TURNSTILE_WAITERS = Gauge("mpp_turnstile_waiters", "Commands waiting for their regency's turn.", ["service"])
 

@@ -33,7 +33,7 @@ class Probes:
         for name, check in checks.items():
             try:
                 check()
-            except Exception as error:  # any failure means "not ready"
+            except Exception as error:  # noqa: BLE001  (any failure means "not ready")
                 failing[name] = type(error).__name__
         return failing
 

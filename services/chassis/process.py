@@ -44,9 +44,7 @@ def run(
     :param when_started: called in a thread of its own once everything has been started.
     """
     logs.configure(settings)
-    config.setup(
-        {SETTINGS_KEY: settings, SUBSCRIPTIONS_KEY: tuple(subscriptions), "max_workers": MAX_WORKERS, "AMQP_URI": ""}
-    )
+    config.setup({SETTINGS_KEY: settings, SUBSCRIPTIONS_KEY: tuple(subscriptions), "max_workers": MAX_WORKERS, "AMQP_URI": ""})
     finished = Event()
     _on_signals(finished)
     runner = ServiceRunner()

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +107,7 @@ class Provisioner:
     def regencies(self) -> dict[str, dict[str, Any]]:
         """Return the facts of all provisioned regencies by slug; empty when the database does not exist yet."""
         with self._connected(self._own) as connection:
-            rows = connection.execute(
-                sa.text("SELECT slug, facts FROM platform.regency WHERE provisioned_at IS NOT NULL ORDER BY slug")
-            )
+            rows = connection.execute(sa.text("SELECT slug, facts FROM platform.regency WHERE provisioned_at IS NOT NULL ORDER BY slug"))
             return {row.slug: row.facts for row in rows}
 
     def exists(self) -> bool:
@@ -134,9 +132,7 @@ class Provisioner:
 
     def _lock(self, connection: Connection, what: str) -> None:
         """Take the advisory lock of this service and regency until the transaction ends."""
-        connection.execute(
-            sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"mpp:{self.service}:{what}"}
-        )
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"mpp:{self.service}:{what}"})
 
     def _ensure_login(self, connection: Connection) -> None:
         login, group = _quoted(self._login.username or ""), _quoted(group_of(self.service))
@@ -166,7 +162,7 @@ class Provisioner:
 
     def _migrate_regency(self, connection: Connection, regency: str) -> None:
         self._upgrade(connection, schema_of(regency))
-        for month in _months(date.today(), MONTHS_AHEAD):
+        for month in _months(datetime.now(UTC).date(), MONTHS_AHEAD):
             connection.execute(
                 sa.text("SELECT platform.prepare_event_log(:schema, :month)"),
                 {"schema": schema_of(regency), "month": month},
@@ -197,8 +193,10 @@ class Provisioner:
             # A regency's role may say only what happened in its own regency.
             "ALTER TABLE platform.outbox ENABLE ROW LEVEL SECURITY",
             "DROP POLICY IF EXISTS own_regency ON platform.outbox",
-            f"CREATE POLICY own_regency ON platform.outbox FOR INSERT TO {group}"
-            f" WITH CHECK (current_user = '{self.service}_' || replace(regency, '-', '_'))",
+            (
+                f"CREATE POLICY own_regency ON platform.outbox FOR INSERT TO {group}"
+                f" WITH CHECK (current_user = '{self.service}_' || replace(regency, '-', '_'))"
+            ),
             "DROP POLICY IF EXISTS relay ON platform.outbox",
             f"CREATE POLICY relay ON platform.outbox FOR ALL TO {login} USING (true)",
         ]
@@ -223,7 +221,7 @@ def _run_alembic(connection: Connection, folder: Path, *, version_table: str, sc
     script = ScriptDirectory(str(folder), version_locations=[str(folder)])
 
     def upgrade(revision: Any, _context: Any) -> Any:
-        return script._upgrade_revs("head", revision)  # noqa: SLF001  (what alembic's own command does)
+        return script._upgrade_revs("head", revision)  # what alembic's own command does
 
     with EnvironmentContext(config, script, fn=upgrade) as environment:
         environment.configure(connection=connection, version_table=version_table, version_table_schema=schema)

@@ -44,9 +44,9 @@ _HEADS = sa.text("""
     ON CONFLICT (source) DO UPDATE SET sequence = greatest(head.sequence, excluded.sequence)
 """)
 
-_BACKLOG = sa.text(
-    "SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - min(time)), 0) AS oldest FROM platform.outbox"
-)
+_READ_HEADS = sa.text("SELECT source, regency, sequence FROM platform.stream_head ORDER BY source")
+
+_BACKLOG = sa.text("SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - min(time)), 0) AS oldest FROM platform.outbox")
 
 
 class Relay:
@@ -142,6 +142,11 @@ class Relay:
         """End :meth:`run` after the batch under way."""
         self._stopping.set()
         self._wake.set()
+
+
+def stream_heads(work: PlatformWork) -> list[dict[str, Any]]:
+    """Return ``{source, regency, sequence}`` of the last published event of every stream of the service."""
+    return [dict(row) for row in work.execute(_READ_HEADS).mappings()]
 
 
 def _envelope(row: Any) -> Envelope:

@@ -31,7 +31,7 @@ PREFETCH = 16
 LONGEST_PAUSE = 2.0
 
 
-class Subscriber(Entrypoint):  # type: ignore[misc]
+class Subscriber(Entrypoint):
     """Consumes one subscription with a method ``(self, work, event)``."""
 
     access = DatabaseAccess()

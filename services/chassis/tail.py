@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -39,7 +38,7 @@ def tail(url: str, routing_key: str, *, timeout: float | None = None) -> Iterato
                     connection.drain_events(timeout=timeout)
                     while arrived:
                         yield arrived.pop(0)
-        except socket.timeout:
+        except TimeoutError:
             return
         except BROKER_ERRORS as error:
             raise BrokerUnavailable(type(error).__name__) from error

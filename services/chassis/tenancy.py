@@ -20,7 +20,7 @@ RESERVED_SLUGS = frozenset({"auth", "regencies", "platform", "public"})
 
 def checked_slug(slug: str) -> str:
     """Return ``slug`` when it can name a regency; raise ``DomainError("regency_unknown")`` otherwise."""
-    if not isinstance(slug, str) or len(slug) > MAX_SLUG_LENGTH or not SLUG.fullmatch(slug) or slug in RESERVED_SLUGS:
+    if len(slug) > MAX_SLUG_LENGTH or not SLUG.fullmatch(slug) or slug in RESERVED_SLUGS:
         raise DomainError("regency_unknown")
     return slug
 

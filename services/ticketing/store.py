@@ -14,6 +14,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from services.chassis.database import UnitOfWork
 from services.ticketing.domain import Period, Ticket
 
+Row = sa.RowMapping
+
 metadata = sa.MetaData()
 
 catalog_copy = sa.Table(
@@ -68,9 +70,7 @@ def keep_catalog_entity(work: UnitOfWork, kind: str, entity: Mapping[str, Any]) 
 
 def catalog_entities(work: UnitOfWork, *keys: tuple[str, str]) -> dict[str, dict[str, Any]]:
     """Return the entities with the given ``(kind, id)`` by kind; what is not known is missing."""
-    wanted = sa.select(catalog_copy.c.kind, catalog_copy.c.data).where(
-        sa.tuple_(catalog_copy.c.kind, catalog_copy.c.id).in_(keys)
-    )
+    wanted = sa.select(catalog_copy.c.kind, catalog_copy.c.data).where(sa.tuple_(catalog_copy.c.kind, catalog_copy.c.id).in_(keys))
     return {row.kind: row.data for row in work.execute(wanted)}
 
 
@@ -113,9 +113,7 @@ _CLOSE_DAY = sa.text("UPDATE queue_day SET closed_at = :now WHERE site = :site A
 _NEXT_CLOSING = sa.text("SELECT min(closes_at) FROM queue_day WHERE closed_at IS NULL")
 
 
-def take_number(
-    work: UnitOfWork, site: str, business_date: date, prefix: str, closes_at: datetime
-) -> tuple[int, datetime | None, bool]:
+def take_number(work: UnitOfWork, site: str, business_date: date, prefix: str, closes_at: datetime) -> tuple[int, datetime | None, bool]:
     """Lock the site's day (opening it if need be) and take the next number of a prefix.
 
     :returns: the number, when the day was closed (or ``None``), and whether this opened the day.
@@ -273,14 +271,12 @@ def expired_count(work: UnitOfWork, site: str, business_date: date) -> int:
     return int(work.execute(_EXPIRED, {"site": site, "business_date": business_date}).scalar_one())
 
 
-def view(work: UnitOfWork, ticket_id: str) -> Mapping[str, Any] | None:
+def view(work: UnitOfWork, ticket_id: str) -> Row | None:
     """Return a ticket's columns with ``ahead``, ``counters`` and ``mean_seconds`` of its queue."""
     return work.execute(_VIEW.where(ticket.c.id == ticket_id)).mappings().first()
 
 
-def view_page(
-    work: UnitOfWork, filters: Mapping[str, Any], after: tuple[datetime, str] | None, limit: int
-) -> list[Mapping[str, Any]]:
+def view_page(work: UnitOfWork, filters: Mapping[str, Any], after: tuple[datetime, str] | None, limit: int) -> list[Row]:
     """Return up to ``limit`` tickets in order of issue, as :func:`view` does, after ``(issued_at, id)``."""
     statement = _VIEW.order_by(ticket.c.issued_at, ticket.c.id).limit(limit)
     for column, value in filters.items():
@@ -289,7 +285,7 @@ def view_page(
         statement = statement.where(
             sa.tuple_(ticket.c.issued_at, ticket.c.id) > sa.tuple_(sa.literal(after[0]), sa.cast(after[1], UUID(as_uuid=False)))
         )
-    return list(work.execute(statement).mappings())
+    return list(work.execute(statement).mappings().all())
 
 
 # --- Pace and pressure ---------------------------------------------------------------------------------------------
@@ -322,7 +318,7 @@ def pressure(work: UnitOfWork, oldest: date) -> tuple[int, float]:
     return row.waiting, float(row.longest)
 
 
-def from_row(row: Mapping[str, Any]) -> Ticket:
+def from_row(row: Row) -> Ticket:
     """Return the ticket in a row of :func:`view` or :func:`view_page`."""
     return _ticket(row)
 
@@ -332,7 +328,7 @@ def _first(work: UnitOfWork, statement: sa.Select[Any]) -> Ticket | None:
     return None if row is None else _ticket(row)
 
 
-def _ticket(row: Mapping[str, Any]) -> Ticket:
+def _ticket(row: Row) -> Ticket:
     values = {name: row[name] for name in _FIELDS}
     values["periods"] = tuple(
         Period(

@@ -119,13 +119,9 @@ def start_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
 
 def complete_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """End serving with an outcome, and learn how long it took."""
-    ticket = domain.changed(
-        _staffs_ticket(work, data["id"]), "complete", work.now, actor=work.context.actor.id, outcome=data["outcome"]
-    )
+    ticket = domain.changed(_staffs_ticket(work, data["id"]), "complete", work.now, actor=work.context.actor.id, outcome=data["outcome"])
     samples, mean = store.pace(work, ticket.site, ticket.service)
-    store.keep_pace(
-        work, ticket.site, ticket.service, samples + 1, domain.new_pace(mean, samples, ticket.serving_seconds)
-    )
+    store.keep_pace(work, ticket.site, ticket.service, samples + 1, domain.new_pace(mean, samples, ticket.serving_seconds))
     return _keep(work, ticket, "complete")
 
 
@@ -154,7 +150,7 @@ def get_ticket(work: UnitOfWork, data: dict[str, Any], secret: str) -> dict[str,
 
 def list_tickets(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """Return a page of tickets in order of issue."""
-    filters = {name: data[name] for name in ("site", "service", "status") if name in data}
+    filters: dict[str, Any] = {name: data[name] for name in ("site", "service", "status") if name in data}
     if "date" in data:
         filters["business_date"] = date.fromisoformat(data["date"])
     rows = store.view_page(work, filters, _after(data.get("cursor")), data["limit"] + 1)
@@ -266,7 +262,7 @@ def _viewed(work: UnitOfWork, ticket_id: str) -> dict[str, Any]:
     return _answer_of_row(row)
 
 
-def _answer_of_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def _answer_of_row(row: store.Row) -> dict[str, Any]:
     ahead = row["ahead"]
     if ahead is None:
         return _answer(store.from_row(row), None, None)
@@ -311,7 +307,7 @@ def _public_period(period: Period) -> dict[str, Any]:
     }
 
 
-def _cursor(row: Mapping[str, Any]) -> str:
+def _cursor(row: store.Row) -> str:
     return base64.urlsafe_b64encode(json.dumps([row["issued_at"].isoformat(), row["id"]]).encode()).decode()
 
 

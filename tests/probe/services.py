@@ -17,12 +17,8 @@ from services.chassis.subscribing import subscribe
 from services.contracts.schema import ContractSchema
 
 metadata = sa.MetaData()
-entry = sa.Table(
-    "entry", metadata, sa.Column("id", sa.BigInteger), sa.Column("account", sa.Text), sa.Column("amount", sa.Integer)
-)
-copy = sa.Table(
-    "copy", metadata, sa.Column("event_id", sa.Text), sa.Column("account", sa.Text), sa.Column("amount", sa.Integer)
-)
+entry = sa.Table("entry", metadata, sa.Column("id", sa.BigInteger), sa.Column("account", sa.Text), sa.Column("amount", sa.Integer))
+copy = sa.Table("copy", metadata, sa.Column("event_id", sa.Text), sa.Column("account", sa.Text), sa.Column("amount", sa.Integer))
 trouble = sa.Table("trouble", metadata, sa.Column("account", sa.Text), sa.Column("failures_left", sa.Integer))
 
 
@@ -71,11 +67,9 @@ class LedgerService(Service):
 
     @query(Total)
     def total(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
-        rows = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(entry.c.amount), 0)).where(
-            entry.c.account == data["account"]
-        )
-        count, amount = work.execute(rows).one()
-        return {"count": count, "amount": int(amount)}
+        rows = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(entry.c.amount), 0)).where(entry.c.account == data["account"])
+        total = work.execute(rows).one()
+        return {"count": total[0], "amount": int(total[1])}
 
 
 class MirrorService(Service):
@@ -99,11 +93,9 @@ class MirrorService(Service):
 
     @query(Total)
     def total(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
-        rows = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(copy.c.amount), 0)).where(
-            copy.c.account == data["account"]
-        )
-        count, amount = work.execute(rows).one()
-        return {"count": count, "amount": int(amount)}
+        rows = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(copy.c.amount), 0)).where(copy.c.account == data["account"])
+        total = work.execute(rows).one()
+        return {"count": total[0], "amount": int(total[1])}
 
 
 _FAILURES: dict[str, int] = {}

@@ -54,9 +54,7 @@ def upgrade() -> None:
         sa.CheckConstraint("status IN ('handled', 'failed', 'dead', 'dropped')", name="inbox_status"),
     )
     # Looked up once a second: only what failed, usually nothing.
-    op.create_index(
-        "inbox_due", "inbox", ["consumer", "next_attempt_at"], postgresql_where=sa.text("status = 'failed'")
-    )
+    op.create_index("inbox_due", "inbox", ["consumer", "next_attempt_at"], postgresql_where=sa.text("status = 'failed'"))
     op.create_table(
         "stream_mark",
         sa.Column("consumer", sa.Text, nullable=False),

@@ -76,9 +76,7 @@ def upgrade() -> None:
     )
     # One call and one service at a counter at a time, whatever a program does wrong.
     for state in ("called", "serving"):
-        op.create_index(
-            f"ticket_{state}_at_counter", "ticket", ["counter"], unique=True, postgresql_where=sa.text(f"status = '{state}'")
-        )
+        op.create_index(f"ticket_{state}_at_counter", "ticket", ["counter"], unique=True, postgresql_where=sa.text(f"status = '{state}'"))
     op.create_index(
         "ticket_open",
         "ticket",
