@@ -69,6 +69,7 @@ TICKET_ROUTES = (
         problems=(
             "site_unknown",
             "service_unknown",
+            "agency_unknown",
             "site_not_accepting",
             "site_closed",
             "channel_not_allowed",
