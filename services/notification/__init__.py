@@ -1,0 +1,1 @@
+"""Notification: tells citizens and other systems what happened."""

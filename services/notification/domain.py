@@ -1,0 +1,100 @@
+"""What a citizen should be told about a ticket, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+KINDS: Mapping[str, str] = {
+    "ticket.issued": "issued",
+    "ticket.called": "called",
+    "ticket.recalled": "recalled",
+    "ticket.no_show": "no_show",
+    "ticket.cancelled": "cancelled",
+    "ticket.expired": "expired",
+    "ticket.completed": "completed",
+}
+"""Kind of notice by event type. Of other events, such as the start of serving, the citizen knows already."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Names by which a citizen finds the way; ``None`` while the catalogue has not told them."""
+
+    site: str | None
+    counter: str | None
+
+
+def parameters_of(ticket: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the texts need of a public ticket: number, site, counter and outcome, and nothing about the person."""
+    return {name: ticket[name] for name in ("number", "site", "counter", "outcome")}
+
+
+def text_of(kind: str, parameters: Mapping[str, Any], places: Places, locale: str) -> str:
+    """Return the text of a notice in Indonesian (``id``) or English (``en``).
+
+    A place whose name is not known is called by its id: the site ``sukadana``, the counter ``loket 05``.
+    """
+    outcome = parameters["outcome"] or "done"
+    indonesian, english = _COMPLETED[outcome] if kind == "completed" else _TEXTS[kind]
+    template = english if locale == "en" else indonesian
+    return template.format(
+        number=parameters["number"],
+        site=places.site or parameters["site"],
+        counter=places.counter or _counter_by_id(parameters["counter"], locale),
+    )
+
+
+def _counter_by_id(counter: str | None, locale: str) -> str:
+    """``sukadana-05`` -> ``loket 05``."""
+    word = "counter" if locale == "en" else "loket"
+    return word if counter is None else f"{word} {counter.rpartition('-')[2]}"
+
+
+_TEXTS: Mapping[str, tuple[str, str]] = {
+    "issued": (
+        "Nomor antrean Anda di {site}: {number}. Mohon menunggu panggilan.",
+        "Your number at {site}: {number}. Please wait until it is called.",
+    ),
+    "called": (
+        "Nomor {number}, silakan menuju {counter} di {site}.",
+        "Number {number}, please go to {counter} at {site}.",
+    ),
+    "recalled": (
+        "Panggilan ulang: nomor {number}, silakan segera menuju {counter} di {site}.",
+        "Called again: number {number}, please go to {counter} at {site} now.",
+    ),
+    "no_show": (
+        "Nomor {number} sudah dipanggil di {site}, tetapi Anda belum datang. Silakan hubungi meja informasi.",
+        "Number {number} was called at {site}, but you did not come. Please ask at the front desk.",
+    ),
+    "cancelled": (
+        "Nomor {number} di {site} telah dibatalkan.",
+        "Number {number} at {site} has been cancelled.",
+    ),
+    "expired": (
+        "Nomor {number} di {site} tidak berlaku lagi karena hari layanan telah berakhir. Silakan ambil nomor baru.",
+        "Number {number} at {site} is no longer valid because the day has ended. Please take a new number.",
+    ),
+}
+
+_COMPLETED: Mapping[str, tuple[str, str]] = {
+    "done": (
+        "Layanan untuk nomor {number} di {site} telah selesai. Terima kasih.",
+        "The service for number {number} at {site} is completed. Thank you.",
+    ),
+    "papers_missing": (
+        "Nomor {number} di {site}: berkas belum lengkap. Silakan lengkapi, lalu ambil nomor baru.",
+        "Number {number} at {site}: papers are missing. Please complete them and take a new number.",
+    ),
+    "collect_later": (
+        "Nomor {number} di {site} telah dilayani; hasilnya diambil kemudian sesuai keterangan petugas.",
+        "Number {number} at {site} has been served; collect the result later, as the officer told you.",
+    ),
+    "referred": (
+        "Nomor {number} di {site} telah dilayani; Anda diarahkan ke layanan lain sesuai keterangan petugas.",
+        "Number {number} at {site} has been served; you were referred to another service, as the officer told you.",
+    ),
+}
+"""Texts of ``completed`` by outcome."""

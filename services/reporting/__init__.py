@@ -1,0 +1,1 @@
+"""Reporting: facts from events, and figures from facts."""
