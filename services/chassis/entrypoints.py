@@ -17,9 +17,10 @@ from eventlet.event import Event as Completion
 from marshmallow import Schema
 from nameko.extensions import Entrypoint, ProviderCollector, SharedExtension
 
-from services.chassis import commands, metrics
+from services.chassis import audit, commands, metrics
 from services.chassis.broker import Sender, rpc_queue
 from services.chassis.context import UNBOUND_ROLES, CallContext
+from services.chassis.database import UnitOfWork
 from services.chassis.errors import BrokerUnavailable, DeadlineExceeded, DomainError, as_error
 from services.chassis.extensions import STOP_SECONDS, DatabaseAccess, settings
 from services.chassis.listener import Listener
@@ -175,8 +176,14 @@ class Command(Call):
             self.access.turnstile.turn(regency, context.remaining()),
             self.access.database.regency_work(regency, context=context) as work,
         ):
-            answer = commands.once(work, self.method_name, data, partial(self._in_worker, work, data))
+            answer = commands.once(work, self.method_name, data, partial(self._audited, work, data))
         return answer if self._present is None else self._present(settings(), answer)
+
+
+    def _audited(self, work: UnitOfWork, data: dict[str, Any]) -> Any:
+        answer = self._in_worker(work, data)
+        audit.record(work, self.method_name, data, answer)
+        return answer
 
 
 class Query(Call):

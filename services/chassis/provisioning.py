@@ -207,8 +207,8 @@ class Provisioner:
             f"GRANT USAGE ON SCHEMA {schema} TO {role}",
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
             f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
-            # The log is append-only, for the service too.
-            f"REVOKE UPDATE, DELETE, TRUNCATE ON {schema}.event_log FROM {role}",
+            # Both logs are append-only, for the service too.
+            f"REVOKE UPDATE, DELETE, TRUNCATE ON {schema}.event_log, {schema}.audit_log FROM {role}",
             f"REVOKE ALL ON {schema}.migrations_of_chassis FROM {role}",
         ]
 

@@ -15,6 +15,25 @@ MOST_ERRORS = 50
 LONGEST_FIELD_NAME = 100
 
 RULES: dict[str, tuple[str, str]] = {
+    # rules between fields and between entities, which the services check
+    "enforced_hours_missing": (
+        "Isi jam buka sedikitnya untuk satu hari.",
+        "Needs opening hours on at least one day.",
+    ),
+    "presence_repeated": ("Instansi ini tercantum dua kali di {site}.", "The agency stands twice at {site}."),
+    "agency_absent": ("Instansi {agency} tidak ada di {site}.", "The agency {agency} is not at {site}."),
+    "service_of_other_agency": (
+        "Layanan ini milik instansi {owner}, bukan {agency}.",
+        "This service belongs to agency {owner}, not to {agency}.",
+    ),
+    "username_of_another_regency": ("Harus diakhiri dengan @{regency}.", "Must end with @{regency}."),
+    "another_regency": ("Harus {regency}.", "Must be {regency}."),
+    "password_is_username": ("Harus berbeda dari nama pengguna.", "Must differ from the username."),
+    "demo_password": (
+        "Kata sandi percobaan hanya untuk mode embedded; pilih yang lain.",
+        "The demonstration's password is for embedded mode only; choose another one.",
+    ),
+    # shapes of single fields
     "required": ("Wajib diisi.", "This field is required."),
     "unknown": ("Isian ini tidak dikenal; hapuslah.", "This field is not known here; leave it out."),
     "null": ("Tidak boleh kosong (null).", "Must not be null."),

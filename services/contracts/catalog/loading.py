@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.contracts.catalog.access import CreateAccount, CreateDevice
 from services.contracts.catalog.commands import CreateAgency, CreateCounter, CreateService, CreateSite
 from services.contracts.catalog.entities import Regency
-from services.contracts.schema import ContractSchema, ListOf, Part, Password, WholeNumber
+from services.contracts.schema import ContractSchema, ListOf, Part, Password, TrueOrFalse, WholeNumber
 
 
 class LoadedAccount(CreateAccount):
@@ -36,6 +36,7 @@ class LoadRegency(ContractSchema):
     """Bring the catalogue of a regency to what the document says; what the document does not name stays."""
 
     document = Part(RegencyDocument, required=True)
+    overwrite = TrueOrFalse(load_default=False, about="Also change what exists already; otherwise only add what is missing.")
 
 
 class RegencyLoaded(ContractSchema):
