@@ -38,5 +38,9 @@ def rabbitmq_server(server_folder: Path, pytestconfig: pytest.Config) -> Iterato
     """
     terminal = pytestconfig.pluginmanager.getplugin("terminalreporter")
     report = terminal.write_line if terminal else lambda line: None
-    with RabbitMQServer(server_folder / "rabbitmq", report=report) as server:
+    server = RabbitMQServer(server_folder / "rabbitmq", report=report)
+    server.start()
+    try:
         yield server
+    finally:
+        server.kill()  # a clean stop takes seconds, and nobody needs the data again
