@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from gateway.problems import Refusal
 from services.chassis.context import Actor
+from services.contracts.catalog.entities import MOST_VERSIONS
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 TICKET_TOKEN: Final = "Ticket-Token"  # noqa: S105 - a header's name
@@ -16,6 +17,11 @@ SHORTEST_GLOBAL_KEY: Final = 16
 """Shorter keys of callers without an account are likely to collide ("1", "test"): they count per client address."""
 
 IDEMPOTENCY_KEY_PATTERN: Final = r"^[ -~]{1,255}$"
+ENTITY_TAG_PATTERN: Final = r'^(\*|"[1-9][0-9]{0,8}")$'
+
+NO_VERSION: Final = MOST_VERSIONS
+"""The greatest version that the contracts admit; no object is ever changed so often."""
+
 _IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
 _ENTITY_TAG = re.compile(r'(?:W/)?"[!#-~]*"')
 _VERSION = re.compile(r'"([1-9][0-9]{0,8})"')
@@ -40,8 +46,9 @@ def command_id(idempotency_key: str | None, actor: Actor, client: str) -> str:
 def expected_version(if_match: str | None) -> int | None:
     """Return the version that an ``If-Match`` header demands, ``None`` when it demands none.
 
-    Raises ``Refusal``: ``header_invalid`` when it is no entity tag, ``version_conflict`` for a tag that cannot be
-    the current one (weak, or not a version).
+    A tag that never was one of ours (weak, or not a version) demands ``NO_VERSION``: whether the rest of the request
+    is right and the object exists is said first (RFC 9110, section 13.2.1). Raises ``Refusal("header_invalid")`` for
+    what is no entity tag.
     """
     if if_match is None or if_match.strip() == "*":
         return None
@@ -50,7 +57,7 @@ def expected_version(if_match: str | None) -> int | None:
     if version:
         return int(version[1])
     if _ENTITY_TAG.fullmatch(tag):
-        raise Refusal("version_conflict")
+        return NO_VERSION
     raise Refusal("header_invalid", header="If-Match")
 
 

@@ -126,7 +126,7 @@ def _check_values(document: dict[str, Any]) -> None:
                 _check_text(name, path)
                 pending.append((f"{path}.{name[:80]}" if path else name[:80], depth + 1, member))
         elif isinstance(value, list):
-            pending.extend((f"{path}[{index}]", depth + 1, item) for index, item in enumerate(value))
+            pending.extend((f"{path}.{index}" if path else str(index), depth + 1, item) for index, item in enumerate(value))
         elif isinstance(value, str):
             _check_text(value, path)
         elif isinstance(value, int) and abs(value) > LARGEST_INTEGER:

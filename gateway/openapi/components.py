@@ -69,7 +69,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
                 "type": "object",
                 "required": ["field", "message"],
                 "properties": {
-                    "field": {"type": "string", "description": "Such as `hours.monday[0].open`; empty: as a whole."},
+                    "field": {"type": "string", "description": "Such as `hours.monday.0.open`; empty: as a whole."},
                     "rule": {"type": "string", "description": "The broken rule; for programs."},
                     "message": {"type": "string", "description": "In the caller's language."},
                 },

@@ -12,7 +12,7 @@ from marshmallow import EXCLUDE, Schema, fields
 from gateway.answers import JSON
 from gateway.openapi.components import ACCESS_TOKEN_SCHEME, TICKET_TOKEN_SCHEME, header_references
 from gateway.openapi.problem_answers import problem_responses, roles_note
-from gateway.preconditions import IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_PATTERN
+from gateway.preconditions import ENTITY_TAG_PATTERN, IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_PATTERN
 from gateway.route import Route, Text
 from services.contracts.examples import EXAMPLES
 from services.contracts.registry import contract
@@ -93,7 +93,7 @@ def _header_parameters(route: Route, language: str) -> list[dict[str, Any]]:
         schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": IDEMPOTENCY_KEY_PATTERN}
         parameters.append(_header(IDEMPOTENCY_KEY, _IDEMPOTENCY.to(language), schema))
     if "if_match" in route.payload_fields:
-        parameters.append(_header("If-Match", _IF_MATCH.to(language), {"type": "string"}))
+        parameters.append(_header("If-Match", _IF_MATCH.to(language), {"type": "string", "pattern": ENTITY_TAG_PATTERN}))
     if route.tagged and route.method == "GET":
         parameters.append(_header("If-None-Match", _IF_NONE_MATCH.to(language), {"type": "string"}))
     return parameters

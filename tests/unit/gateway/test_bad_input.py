@@ -44,7 +44,7 @@ UNFIT = {
     "null": (b"null", ""),
     "a number": (b"1", ""),
     "NUL in a text": (b'{"a": "x\\u0000"}', "a"),
-    "a lone surrogate": (b'{"a": {"b": ["\\ud800"]}}', "a.b[0]"),
+    "a lone surrogate": (b'{"a": {"b": ["\\ud800"]}}', "a.b.0"),
     "NUL in a name": (b'{"a\\u0000": 1}', ""),
     "a surrogate in a name": (b'{"\\udfff": 1}', ""),
     "an integer beyond 2**53": (b'{"a": 9007199254740993}', "a"),
@@ -135,7 +135,7 @@ def test_a_wrong_value_in_any_field_is_named_or_harmless(edge, problem_of, route
         else:
             document = problem_of(response)
             assert document["code"] == "payload_invalid"
-            assert any(re.split(r"[.\[]", error["field"])[0] in route.body_fields for error in document["errors"])
+            assert any(error["field"].split(".")[0] in route.body_fields for error in document["errors"])
 
 
 @pytest.mark.parametrize("route", WITH_BODY, ids=ids)
