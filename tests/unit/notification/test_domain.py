@@ -1,0 +1,70 @@
+"""What a citizen is told, and in which words."""
+
+import pytest
+
+from services.contracts.examples import EXAMPLES
+from services.contracts.notification import LOCALES, NOTICE_KINDS
+from services.contracts.schema import PlainText
+from services.contracts.subscriptions import EVENT_TYPES
+from services.contracts.ticketing import OUTCOMES
+from services.notification.domain import KINDS, Places, parameters_of, text_of
+
+pytestmark = pytest.mark.unit
+
+NAMED = Places(site="MPP Lampung Timur", counter="Loket 5")
+UNNAMED = Places(site=None, counter=None)
+CALLED = parameters_of(EXAMPLES["ticketing"]["ticket.called"]["ticket"])
+
+
+def test_a_call_leads_to_the_counter():
+    assert text_of("called", CALLED, NAMED, "id") == "Nomor E-012, silakan menuju Loket 5 di MPP Lampung Timur."
+    assert text_of("called", CALLED, NAMED, "en") == "Number E-012, please go to Loket 5 at MPP Lampung Timur."
+
+
+def test_places_without_a_name_are_called_by_their_id():
+    assert text_of("called", CALLED, UNNAMED, "id") == "Nomor E-012, silakan menuju loket 05 di sukadana."
+    assert text_of("recalled", CALLED, UNNAMED, "en") == "Called again: number E-012, please go to counter 05 at sukadana now."
+
+
+def test_the_published_example_is_what_the_texts_say():
+    issued, called = EXAMPLES["notification"]["notice_list"]["items"]
+    waiting = parameters_of(EXAMPLES["ticketing"]["ticket.issued"]["ticket"])
+    assert issued["text"] == text_of("issued", waiting, Places("MPP Lampung Timur", None), "id")
+    assert called["text"] == text_of("called", CALLED, NAMED, "id")
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_every_outcome_has_words_of_its_own(outcome):
+    texts = {text_of("completed", {**CALLED, "outcome": other}, NAMED, "id") for other in OUTCOMES}
+    assert len(texts) == len(OUTCOMES)
+    assert "E-012" in text_of("completed", {**CALLED, "outcome": outcome}, NAMED, "en")
+
+
+def test_a_completed_ticket_without_an_outcome_is_done():
+    assert text_of("completed", CALLED, NAMED, "id") == text_of("completed", {**CALLED, "outcome": "done"}, NAMED, "id")
+
+
+@pytest.mark.parametrize("places", [NAMED, UNNAMED], ids=["named", "unnamed"])
+@pytest.mark.parametrize("kind", NOTICE_KINDS)
+def test_every_kind_names_number_and_site_in_both_languages(kind, places):
+    texts = [text_of(kind, {**CALLED, "counter": None}, places, locale) for locale in LOCALES]
+    assert len(set(texts)) == len(LOCALES)
+    for text in texts:
+        assert "E-012" in text
+        assert (places.site or "sukadana") in text
+        assert "{" not in text
+        assert PlainText(1000).deserialize(text) == text
+
+
+def test_a_name_with_braces_is_a_name_like_any_other():
+    odd = Places(site="MPP {number} {0}", counter="{site}")
+    assert text_of("called", CALLED, odd, "id") == "Nomor E-012, silakan menuju {site} di MPP {number} {0}."
+
+
+def test_every_published_ticket_event_is_told_but_the_start_of_serving():
+    assert {name for name in EVENT_TYPES["ticketing"] if name.startswith("ticket.")} - KINDS.keys() == {"ticket.serving_started"}
+    assert set(KINDS.values()) == set(NOTICE_KINDS)
+
+
+def test_parameters_hold_no_more_than_the_texts_need():
+    assert CALLED == {"number": "E-012", "site": "sukadana", "counter": "sukadana-05", "outcome": None}
