@@ -9,6 +9,7 @@ from services.chassis.errors import PermanentFailure
 from services.chassis.events import Envelope
 from services.contracts.events import EventTypeUnknown, load_event
 from services.contracts.notification import MOST_NOTICES
+from services.contracts.schema import PayloadInvalid
 from services.notification import domain, store
 from services.notification.domain import Places
 
@@ -66,5 +67,5 @@ def _known(event: Envelope) -> dict[str, Any]:
         return load_event(event.type, event.data)
     except EventTypeUnknown:
         return {}
-    except ValueError as error:
+    except PayloadInvalid as error:
         raise PermanentFailure("the event breaks its contract") from error

@@ -9,6 +9,7 @@ from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError, PermanentFailure
 from services.chassis.events import Envelope
 from services.contracts.events import EventTypeUnknown, load_event
+from services.contracts.schema import PayloadInvalid
 from services.reporting import domain, store
 
 COUNTS = (
@@ -68,5 +69,5 @@ def _known(event: Envelope) -> dict[str, Any]:
         return load_event(event.type, event.data)
     except EventTypeUnknown:
         return {}
-    except ValueError as error:
+    except PayloadInvalid as error:
         raise PermanentFailure("the event breaks its contract") from error

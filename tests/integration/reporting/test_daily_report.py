@@ -1,0 +1,155 @@
+"""The figures of a day, worked out by hand and against another calculation."""
+
+import statistics
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from services.chassis.errors import DomainError
+from services.chassis.events import Envelope
+from services.contracts.examples import EXAMPLES
+from services.reporting import usecases
+from services.reporting.domain import fact_of
+from tests.ticket_journeys import OPENING, deliveries, journey, newest_known
+
+pytestmark = pytest.mark.integration
+
+NOTHING = {"mean": None, "p50": None, "p90": None}
+STATES = ("waiting", "called", "serving", "on_hold", "completed", "no_show", "transferred", "cancelled", "expired")
+
+
+def served(wait, serve, **differing):
+    return journey(("ticket.called", wait), ("ticket.serving_started", 20), ("ticket.completed", serve), **differing)
+
+
+def tell_site(reporting, version=3, name="MPP Lampung Timur"):
+    site = {**EXAMPLES["catalog"]["site"], "version": version, "name": name}
+    source = f"/regencies/{reporting.regency}/catalog"
+    event = Envelope("0", source, "catalog.site_changed", "sukadana", OPENING, reporting.regency, version, {"site": site})
+    with reporting.work() as work:
+        usecases.apply_catalog_event(work, event)
+
+
+def test_a_worked_example(reporting):
+    tell_site(reporting)
+    # Waits of those that were called: 60, 120, 300, 600 (the no-show), 900. Served: 200, 100, 400.
+    told = [*served(60, 200), *served(120, 100), *served(300, 400, lane="priority")]
+    told += journey(("ticket.called", 600), ("ticket.recalled", 60), ("ticket.no_show", 60))
+    told += journey(("ticket.called", 900), ("ticket.serving_started", 15))
+    told += journey(("ticket.cancelled", 5000))  # waited for nothing: in no figure
+    told += journey(("ticket.expired", 50000))
+    told += journey()
+    told += journey(("ticket.called", 30), ("ticket.returned", 10), ("ticket.called", 1170))  # 30 + 1170 = 1200
+    reporting.hear(told)
+    assert reporting.report() == {
+        "site": "sukadana",
+        "site_name": "MPP Lampung Timur",
+        "date": "2025-06-11",
+        "issued": 9,
+        "waiting": 1,
+        "called": 1,
+        "serving": 1,
+        "on_hold": 0,
+        "completed": 3,
+        "no_show": 1,
+        "transferred": 0,
+        "cancelled": 1,
+        "expired": 1,
+        # of 60 120 300 600 900 1200: mean 3180/6; p50 between 300 and 600; p90 at rank 4.5 between 900 and 1200
+        "wait_seconds": {"mean": 530.0, "p50": 450.0, "p90": 1050.0},
+        # of 100 200 400: mean 700/3; p50 200; p90 at rank 1.8 between 200 and 400
+        "serve_seconds": {"mean": 233.333, "p50": 200.0, "p90": 360.0},
+    }
+
+
+def test_a_day_without_tickets_has_zeros_and_no_figures(reporting):
+    tell_site(reporting)
+    report = reporting.report()
+    assert {report[count] for count in ("issued", *STATES)} == {0}
+    assert report["wait_seconds"] == report["serve_seconds"] == NOTHING
+
+
+def test_only_waiting_tickets_give_counts_and_no_figures(reporting):
+    reporting.hear([*journey(), *journey()])
+    report = reporting.report()
+    assert (report["issued"], report["waiting"]) == (2, 2)
+    assert report["wait_seconds"] == report["serve_seconds"] == NOTHING
+
+
+def test_one_ticket_is_its_own_mean_and_percentiles(reporting):
+    reporting.hear(served(61.5, 333.25))
+    report = reporting.report()
+    assert report["wait_seconds"] == {"mean": 61.5, "p50": 61.5, "p90": 61.5}
+    assert report["serve_seconds"] == {"mean": 333.25, "p50": 333.25, "p90": 333.25}
+
+
+def test_who_returned_to_the_queue_and_gave_up_was_called_once_and_counts(reporting):
+    reporting.hear(journey(("ticket.called", 100), ("ticket.returned", 10), ("ticket.cancelled", 50)))
+    assert reporting.report()["wait_seconds"]["mean"] == 150
+
+
+def test_serving_that_the_close_of_day_cut_off_is_in_no_figure(reporting):
+    reporting.hear(journey(("ticket.called", 100), ("ticket.serving_started", 10), ("ticket.expired", 5000)))
+    report = reporting.report()
+    assert (report["expired"], report["serve_seconds"]) == (1, NOTHING)
+
+
+def test_a_void_number_never_entered_the_queue(reporting):
+    reporting.hear([*journey(), *journey(status="void", periods=[])])
+    assert reporting.report()["issued"] == 1
+
+
+def test_other_sites_and_days_are_other_reports(reporting):
+    reporting.hear([*served(60, 60), *served(70, 70, site="way-jepara"), *served(80, 80, business_date="2025-06-12")])
+    assert reporting.report()["wait_seconds"]["mean"] == 60
+    assert reporting.report(site="way-jepara")["wait_seconds"]["mean"] == 70
+    assert reporting.report(date="2025-06-12")["wait_seconds"]["mean"] == 80
+
+
+def test_a_site_of_which_only_tickets_have_told_has_no_name_yet(reporting):
+    reporting.hear(journey())
+    assert reporting.report()["site_name"] is None
+    tell_site(reporting)
+    assert reporting.report()["site_name"] == "MPP Lampung Timur"
+
+
+def test_the_newest_name_of_a_site_stays_whatever_arrives_late(reporting):
+    for version, name in ((2, "MPP Sukadana"), (4, "MPP Lampung Timur"), (3, "MPP Islamic Center"), (4, "MPP Lampung Timur")):
+        tell_site(reporting, version, name)
+    assert reporting.report()["site_name"] == "MPP Lampung Timur"
+
+
+def test_an_unknown_site_is_refused(reporting):
+    with pytest.raises(DomainError, match="site_unknown"):
+        reporting.report(site="atlantis")
+
+
+@pytest.fixture(scope="module")
+def shared_reporting(new_reporting):
+    """One regency for all examples of a property; each begins with empty tables."""
+    return new_reporting()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(deliveries(most=8))
+def test_figures_equal_those_of_another_calculation(shared_reporting, drawn):
+    told, arriving = drawn
+    shared_reporting.forget()
+    shared_reporting.hear(arriving)
+    report = shared_reporting.report()
+    facts = [fact_of(happening.ticket) for happening in newest_known(told).values()]
+    assert report["issued"] == len(facts) == sum(report[state] for state in STATES)
+    for state in STATES:
+        assert report[state] == sum(fact.status == state for fact in facts)
+    assert_durations(report["wait_seconds"], [fact.wait_seconds for fact in facts if fact.walk_seconds is not None])
+    assert_durations(report["serve_seconds"], [fact.serve_seconds for fact in facts if fact.status == "completed"])
+
+
+def assert_durations(durations, seconds):
+    if not seconds:
+        assert durations == NOTHING
+        return
+    # a sample of one is its own percentile, of which Python's quantiles know nothing
+    percentiles = statistics.quantiles(seconds * 2 if len(seconds) == 1 else seconds, n=10, method="inclusive")
+    expected = {"mean": statistics.fmean(seconds), "p50": percentiles[4], "p90": percentiles[8]}
+    assert durations == pytest.approx(expected, abs=0.0006)
