@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import services
+from services.chassis.database import HOME, url_on
 from services.chassis.provisioning import Provisioner
 from services.chassis.settings import SERVICES, Settings
 
@@ -26,10 +27,10 @@ def service_class(part: str) -> type:
     return found
 
 
-def provisioners(settings: Settings) -> list[Provisioner]:
-    """Return one provisioner per service that owns a database, in the order in which they are started."""
-    admin_url = settings.required_admin_database_url()
-    return [Provisioner(service, settings.database_url(service), admin_url, _migrations(service)) for service in SERVICES]
+def provisioners(settings: Settings, server: str = HOME) -> list[Provisioner]:
+    """Return one provisioner per service that owns a database, for one database server."""
+    admin_url = url_on(server, settings.required_admin_database_url())
+    return [Provisioner(service, url_on(server, settings.database_url(service)), admin_url, _migrations(service)) for service in SERVICES]
 
 
 def _migrations(service: str) -> Path:

@@ -1,37 +1,56 @@
-"""A regency in every service: added, listed, migrated."""
+"""A regency in every service: added, listed, migrated, wherever its database server is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.chassis.provisioning import MigrationReport, Provisioner
+from deploy import parts
+from services.chassis.database import HOME
+from services.chassis.provisioning import MigrationReport
+from services.chassis.settings import Settings
 
 Progress = Callable[[str], None]
 
 
-def add_regency(provisioners: Sequence[Provisioner], facts: Mapping[str, Any], progress: Progress) -> None:
+def prepare(settings: Settings) -> None:
+    """Create what is missing of databases, logins and platform tables on every server."""
+    for server in _servers(settings):
+        for provisioner in parts.provisioners(settings, server):
+            provisioner.prepare()
+
+
+def add_regency(settings: Settings, facts: Mapping[str, Any], progress: Progress) -> None:
     """Provision a regency in every service; repeating it completes what was left half done.
 
     :param facts: the regency as the contract ``Regency`` has it; ``id`` is its slug.
     """
-    for provisioner in provisioners:
-        provisioner.add_regency(facts["id"], facts)
-    progress(f"{facts['id']}: ready in {len(provisioners)} services")
+    slug = facts["id"]
+    server = settings.placement.get(slug, HOME)
+    for provisioner in parts.provisioners(settings, server):
+        provisioner.add_regency(slug, facts)
+    if server != HOME:
+        for provisioner in parts.provisioners(settings):
+            provisioner.register(slug, facts)
+    progress(f"{slug}: ready in every service" + (f" on {server}" if server != HOME else ""))
 
 
-def migrate(provisioners: Sequence[Provisioner], progress: Progress) -> list[MigrationReport]:
+def migrate(settings: Settings, progress: Progress) -> list[MigrationReport]:
     """Bring every regency's schema in every service up to date; failures are in the reports."""
-    return [provisioner.migrate(progress) for provisioner in provisioners]
+    return [provisioner.migrate(progress) for server in _servers(settings) for provisioner in parts.provisioners(settings, server)]
 
 
-def regency_table(provisioners: Sequence[Provisioner]) -> list[dict[str, Any]]:
+def regency_table(settings: Settings) -> list[dict[str, Any]]:
     """Return ``{id, name, services}`` of all regencies, where ``services`` lists those that have it."""
     found: dict[str, dict[str, Any]] = {}
-    for provisioner in provisioners:
+    for provisioner in parts.provisioners(settings):
         if not provisioner.exists():
             continue
         for slug, facts in provisioner.regencies().items():
             row = found.setdefault(slug, {"id": slug, "name": facts.get("name", ""), "services": []})
             row["services"].append(provisioner.service)
     return sorted(found.values(), key=lambda row: str(row["id"]))
+
+
+def _servers(settings: Settings) -> list[str]:
+    return [HOME, *sorted(set(settings.placement.values()))]

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from deploy import parts, regencies
+from deploy import regencies
 from deploy.cli.failures import explained
 from deploy.seed import DATA, documents, seed
 from services.chassis.rpc import RpcClient
@@ -24,7 +24,7 @@ def migrate() -> None:
     Safe to repeat and to run beside a running platform. A regency that fails is reported and the others go on;
     the exit status is then 1. Needs MPP_ADMIN_DATABASE_URL and every MPP_<SERVICE>_DATABASE_URL.
     """
-    reports = regencies.migrate(parts.provisioners(Settings.from_environment()), click.echo)
+    reports = regencies.migrate(Settings.from_environment(), click.echo)
     failed = sum(len(report.failed) for report in reports)
     click.echo(f"{sum(len(report.done) for report in reports)} schemas up to date, {failed} failed")
     sys.exit(1 if failed else 0)
@@ -47,9 +47,9 @@ def seed_command(data: Path, overwrite: bool) -> None:
     """
     settings = Settings.from_environment()
     described = documents(data)
-    provisioners = parts.provisioners(settings)
+    regencies.prepare(settings)
     for document in described:
-        regencies.add_regency(provisioners, document["regency"], click.echo)
+        regencies.add_regency(settings, document["regency"], click.echo)
     client = RpcClient(settings.required_broker_url(), "seed")
     client.start()
     try:
@@ -78,17 +78,16 @@ def add(slug: str, **facts: str) -> None:
     Safe to repeat: completes what an interrupted run left half done. Needs the variables of `migrate`.
     """
     described: dict[str, Any] = Regency().load({"id": slug, **facts})
-    provisioners = parts.provisioners(Settings.from_environment())
-    for provisioner in provisioners:
-        provisioner.prepare()
-    regencies.add_regency(provisioners, described, click.echo)
+    settings = Settings.from_environment()
+    regencies.prepare(settings)
+    regencies.add_regency(settings, described, click.echo)
 
 
 @regency.command("list")
 @explained
 def list_regencies() -> None:
     """List all regencies, and in which services each is ready."""
-    rows = regencies.regency_table(parts.provisioners(Settings.from_environment()))
+    rows = regencies.regency_table(Settings.from_environment())
     if not rows:
         click.echo("No regency yet. Add one with `mpp regency add`, or the demo data with `mpp seed`.")
     for row in rows:

@@ -34,10 +34,9 @@ def run(installation: Installation, progress: Progress, *, data: Path = DATA) ->
     check_port(settings)
     described = documents(data)
     progress("Preparing databases")
-    provisioners = parts.provisioners(settings)
-    regencies.migrate(provisioners, lambda line: None)
+    regencies.migrate(settings, lambda line: None)
     for document in described:
-        regencies.add_regency(provisioners, document["regency"], lambda line: None)
+        regencies.add_regency(settings, document["regency"], lambda line: None)
     progress("Starting catalog, ticketing, notification, reporting and gateway")
     demo = [with_demo_accounts(document, settings.mode) for document in described]
 

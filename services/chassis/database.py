@@ -15,6 +15,7 @@ os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -37,6 +38,14 @@ _ENTER_REGENCY = sa.text(
 )
 _ENTER_PLATFORM = sa.text("SELECT set_config('search_path', 'platform', true), set_config('statement_timeout', :timeout, true)")
 _REGENCIES = sa.text("SELECT slug FROM platform.regency WHERE provisioned_at IS NOT NULL ORDER BY slug")
+
+_NEWEST_MIGRATION = sa.text("SELECT version_num FROM platform.migrations_of_chassis")
+
+HOME = ""
+"""The server in the service's own URL, where every regency is that was not placed elsewhere."""
+
+NEWEST_MIGRATION = max(file.name[:4] for file in (Path(__file__).parent / "migrations" / "platform").glob("[0-9]*.py"))
+"""Revision of the platform schema that this program needs."""
 
 _UNKNOWN_ROLE = "22023"
 _STATEMENT_TIMEOUT = "57014"
@@ -100,13 +109,25 @@ class UnitOfWork(Work):
 class Database:
     """The connections of one service in one process: one small pool, not one per regency."""
 
-    def __init__(self, service: str, url: str, *, clock: Clock | None = None, pool_size: int = 5) -> None:
+    def __init__(
+        self,
+        service: str,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        pool_size: int = 5,
+        placement: Mapping[str, str] | None = None,
+    ) -> None:
+        """``placement`` names the regencies whose data are on another server: slug -> ``host:port``."""
         self.service = service
         self.clock = clock or SystemClock()
         self.committed: list[Any] = []
         """Called without arguments after each commit that wrote events (the relay's wake-up)."""
-        self._engine = _engine(url, service, pool_size)
-        metrics.DATABASE_POOL_IN_USE.labels(service).set_function(self._engine.pool.checkedout)  # type: ignore[attr-defined]
+        self._placement = dict(placement or {})
+        self.servers = (HOME, *sorted(set(self._placement.values())))
+        """The database servers of this service; all but :data:`HOME` by address."""
+        self._engines = {server: _engine(url_on(server, url), service, pool_size) for server in self.servers}
+        metrics.DATABASE_POOL_IN_USE.labels(service).set_function(self._connections_in_use)
 
     @contextmanager
     def regency_work(
@@ -121,7 +142,8 @@ class Database:
         """
         call = context or CallContext(regency=regency, actor=SYSTEM, deadline=time.time() + timeout)
         settings = {"role": role_of(self.service, regency), "schema": schema_of(regency)}
-        with self._transaction(_ENTER_REGENCY, settings, call, read_only) as connection:
+        server = self._placement.get(regency, HOME)
+        with self._transaction(server, _ENTER_REGENCY, settings, call, read_only) as connection:
             work = UnitOfWork(connection, call, self.clock.now(), self.service, regency)
             yield work
             if work.emitted:
@@ -132,32 +154,57 @@ class Database:
                 wake()
 
     @contextmanager
-    def platform_work(self, *, timeout: float = 5.0, context: CallContext | None = None) -> Iterator[PlatformWork]:
-        """Open a transaction of the service's login for the tables in schema ``platform``."""
+    def platform_work(self, *, timeout: float = 5.0, context: CallContext | None = None, server: str = HOME) -> Iterator[PlatformWork]:
+        """Open a transaction of the service's login for the tables in schema ``platform`` of one server."""
         call = context or CallContext(regency=None, actor=SYSTEM, deadline=time.time() + timeout)
-        with self._transaction(_ENTER_PLATFORM, {}, call, False) as connection:
+        with self._transaction(server, _ENTER_PLATFORM, {}, call, False) as connection:
             yield PlatformWork(connection, call, self.clock.now())
             _check_deadline(call)
 
-    def regencies(self) -> list[str]:
-        """Return the slugs of all regencies that are provisioned in this service, sorted."""
-        with self.platform_work() as work:
-            return list(work.execute(_REGENCIES).scalars())
+    def regencies(self, server: str | None = None) -> list[str]:
+        """Return the slugs of the regencies that are provisioned in this service, sorted.
+
+        :param server: only those whose data are on this server. Without it, a server that is away is passed over
+            as long as another one answers.
+        :raises Unavailable: no server answers.
+        """
+        if server is not None:
+            with self.platform_work(server=server) as work:
+                found = list(work.execute(_REGENCIES).scalars())
+            return [slug for slug in found if self._placement.get(slug, HOME) == server]
+        reachable, failure = [], None
+        for each in self.servers:
+            try:
+                reachable.append(self.regencies(each))
+            except DatabaseUnavailable as error:
+                failure = error
+        if not reachable and failure is not None:
+            raise failure
+        return sorted(slug for slugs in reachable for slug in slugs)
 
     def check(self) -> None:
-        """Raise unless the database answers and is migrated (readiness)."""
-        with self.platform_work(timeout=2.0) as work:
-            work.execute(_REGENCIES).first()
+        """Raise unless every server answers and is migrated (readiness)."""
+        for server in self.servers:
+            with self.platform_work(timeout=2.0, server=server) as work:
+                newest = work.execute(_NEWEST_MIGRATION).scalar_one_or_none()
+            if newest is None or newest < NEWEST_MIGRATION:
+                raise DatabaseUnavailable(f"the platform schema is at {newest}, this program needs {NEWEST_MIGRATION}")
 
     def close(self) -> None:
         """Close all connections."""
-        self._engine.dispose()
+        for engine in self._engines.values():
+            engine.dispose()
+
+    def _connections_in_use(self) -> int:
+        return sum(engine.pool.checkedout() for engine in self._engines.values())  # type: ignore[attr-defined]
 
     @contextmanager
-    def _transaction(self, enter: sa.TextClause, settings: dict[str, Any], call: CallContext, read_only: bool) -> Iterator[Connection]:
+    def _transaction(
+        self, server: str, enter: sa.TextClause, settings: dict[str, Any], call: CallContext, read_only: bool
+    ) -> Iterator[Connection]:
         started = time.perf_counter()
         try:
-            connection = self._entered(enter, settings, call, read_only)
+            connection = self._entered(self._engines[server], enter, settings, call, read_only)
             try:
                 yield connection
                 connection.commit()
@@ -171,11 +218,11 @@ class Database:
         finally:
             metrics.DATABASE_WORK.labels(self.service).observe(time.perf_counter() - started)
 
-    def _entered(self, enter: sa.TextClause, settings: dict[str, Any], call: CallContext, read_only: bool) -> Connection:
+    def _entered(self, engine: Engine, enter: sa.TextClause, settings: dict[str, Any], call: CallContext, read_only: bool) -> Connection:
         """Connect and run the entering statement; once more on a fresh connection if the pooled one had died."""
         for attempt in (1, 2):
             _check_deadline(call)
-            connection = self._engine.connect()
+            connection = engine.connect()
             try:
                 if read_only:
                     connection = connection.execution_options(postgresql_readonly=True)
@@ -187,6 +234,14 @@ class Database:
                 raise
             return connection
         raise AssertionError("unreachable")  # pragma: no cover
+
+
+def url_on(server: str, url: str) -> str:
+    """Return a database URL on another server (``host:port``), or as it is for :data:`HOME`."""
+    if server == HOME:
+        return url
+    host, _, port = server.rpartition(":")
+    return sa.make_url(url).set(host=host, port=int(port)).render_as_string(hide_password=False)
 
 
 def _engine(url: str, service: str, pool_size: int) -> Engine:

@@ -179,7 +179,6 @@ class Command(Call):
             answer = commands.once(work, self.method_name, data, partial(self._audited, work, data))
         return answer if self._present is None else self._present(settings(), answer)
 
-
     def _audited(self, work: UnitOfWork, data: dict[str, Any]) -> Any:
         answer = self._in_worker(work, data)
         audit.record(work, self.method_name, data, answer)

@@ -53,7 +53,7 @@ class DatabaseAccess(SharedExtension):
     def setup(self) -> None:
         """Create the pool; connections are made when first needed."""
         service = self.container.service_name
-        self.database = Database(service, settings().database_url(service))
+        self.database = Database(service, settings().database_url(service), placement=settings().placement)
         self.turnstile = Turnstile(service)
         PROBES.register(f"{service}.database", self.database.check)
 
@@ -112,22 +112,24 @@ class SettingsProvider(DependencyProvider):
 
 
 class RelayRunner(DependencyProvider):
-    """Runs the relay of the service's outbox."""
+    """Runs the relays of the service's outboxes, one per database server."""
 
     access = DatabaseAccess()
-    relay: Relay | None = None
+    relays: tuple[Relay, ...] = ()
 
     def start(self) -> None:
-        """Start the relay in a thread of its own."""
-        publisher = EventPublisher(settings().required_broker_url(), subscriptions())
-        self.relay = Relay(self.access.database, publisher)
-        threading.Thread(target=self.relay.run, name=f"{self.container.service_name}-relay", daemon=True).start()
+        """Start each relay in a thread of its own."""
+        url, database = settings().required_broker_url(), self.access.database
+        self.relays = tuple(Relay(database, EventPublisher(url, subscriptions()), server) for server in database.servers)
+        for relay in self.relays:
+            threading.Thread(target=relay.run, name=f"{self.container.service_name}-relay", daemon=True).start()
 
     def stop(self) -> None:
         """Stop after the batch under way; what is left is published by the next relay."""
-        if self.relay is not None:
-            self.relay.stop()
-            self.relay.finished.wait(STOP_SECONDS)
+        for relay in self.relays:
+            relay.stop()
+        for relay in self.relays:
+            relay.finished.wait(STOP_SECONDS)
 
 
 class UpkeepRunner(DependencyProvider):
@@ -169,14 +171,15 @@ def upkeep(database: Database, event_log_months: int) -> None:
     :param event_log_months: how many full months the event log goes back.
     """
     now = database.clock.now()
-    for regency in database.regencies():
-        with database.platform_work(timeout=60.0) as work:
-            for ahead in (0, 1, 2):
-                work.execute(_PREPARE, {"schema": schema_of(regency), "month": _month(now, ahead)})
-            work.execute(_CUT, {"schema": schema_of(regency), "before": _month(now, -event_log_months)})
-        with database.regency_work(regency, timeout=60.0) as work:
-            commands.forget(work, now - timedelta(hours=commands.RETENTION_HOURS))
-        time.sleep(0)  # let others run between two regencies
+    for server in database.servers:
+        for regency in database.regencies(server):
+            with database.platform_work(timeout=60.0, server=server) as work:
+                for ahead in (0, 1, 2):
+                    work.execute(_PREPARE, {"schema": schema_of(regency), "month": _month(now, ahead)})
+                work.execute(_CUT, {"schema": schema_of(regency), "before": _month(now, -event_log_months)})
+            with database.regency_work(regency, timeout=60.0) as unit:
+                commands.forget(unit, now - timedelta(hours=commands.RETENTION_HOURS))
+            time.sleep(0)  # let others run between two regencies
 
 
 def _month(now: datetime, shift: int) -> date:

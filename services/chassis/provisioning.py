@@ -85,11 +85,23 @@ class Provisioner:
             )
             connection.commit()
 
+    def register(self, regency: str, facts: Mapping[str, Any]) -> None:
+        """Name a regency whose data are on another server, so that it is listed like the others."""
+        with self._connected(self._own) as connection:
+            connection.execute(
+                sa.text(
+                    "INSERT INTO platform.regency (slug, facts, provisioned_at) VALUES (:slug, CAST(:facts AS jsonb), now())"
+                    " ON CONFLICT (slug) DO UPDATE SET facts = excluded.facts"
+                ),
+                {"slug": regency, "facts": json.dumps(dict(facts))},
+            )
+            connection.commit()
+
     def migrate(self, progress: Progress = lambda line: None) -> MigrationReport:
         """Bring the platform schema and every regency up to date; go on past a regency that fails."""
         self.prepare()
         report = MigrationReport()
-        regencies = self.regencies()
+        regencies = self._regencies_here()
         for position, regency in enumerate(regencies, start=1):
             try:
                 with self._connected(self._own) as connection:
@@ -109,6 +121,17 @@ class Provisioner:
         with self._connected(self._own) as connection:
             rows = connection.execute(sa.text("SELECT slug, facts FROM platform.regency WHERE provisioned_at IS NOT NULL ORDER BY slug"))
             return {row.slug: row.facts for row in rows}
+
+    def _regencies_here(self) -> list[str]:
+        """Return the regencies whose data are on this server; the others are only named here."""
+        with self._connected(self._own) as connection:
+            rows = connection.execute(
+                sa.text(
+                    "SELECT slug FROM platform.regency JOIN pg_namespace ON nspname = replace(slug, '-', '_')"
+                    " WHERE provisioned_at IS NOT NULL ORDER BY slug"
+                )
+            )
+            return list(rows.scalars())
 
     def exists(self) -> bool:
         """Whether the service's database has been created."""

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from services.chassis import metrics
 from services.chassis.broker import EventPublisher, Outgoing
-from services.chassis.database import Database, PlatformWork
+from services.chassis.database import HOME, Database, PlatformWork
 from services.chassis.errors import Unavailable
 from services.chassis.events import CONTENT_TYPE, Envelope
 from services.chassis.logs import get_logger
@@ -50,10 +50,11 @@ _BACKLOG = sa.text("SELECT count(*) AS pending, coalesce(extract(epoch FROM now(
 
 
 class Relay:
-    """Publishes one service's outbox."""
+    """Publishes the outbox of one service on one database server."""
 
-    def __init__(self, database: Database, publisher: EventPublisher) -> None:
+    def __init__(self, database: Database, publisher: EventPublisher, server: str = HOME) -> None:
         self._database = database
+        self._server = server
         self._publisher = publisher
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -94,7 +95,7 @@ class Relay:
 
         :raises Unavailable: broker or database away; the events stay in the outbox.
         """
-        with self._database.platform_work(timeout=30.0) as work:
+        with self._database.platform_work(timeout=30.0, server=self._server) as work:
             rows = sorted(work.execute(_TAKE, {"limit": BATCH}).all(), key=lambda row: row.id)
             if not rows:
                 return 0
@@ -126,7 +127,7 @@ class Relay:
         work.execute(_HEADS, {"heads": json.dumps(list(heads.values()))})
 
     def _measure(self) -> None:
-        with self._database.platform_work() as work:
+        with self._database.platform_work(server=self._server) as work:
             backlog = work.execute(_BACKLOG).one()
         metrics.OUTBOX_PENDING.labels(self._database.service).set(backlog.pending)
         metrics.OUTBOX_OLDEST_AGE.labels(self._database.service).set(float(backlog.oldest))
@@ -144,9 +145,13 @@ class Relay:
         self._wake.set()
 
 
-def stream_heads(work: PlatformWork) -> list[dict[str, Any]]:
+def stream_heads(database: Database) -> list[dict[str, Any]]:
     """Return ``{source, regency, sequence}`` of the last published event of every stream of the service."""
-    return [dict(row) for row in work.execute(_READ_HEADS).mappings()]
+    heads: list[dict[str, Any]] = []
+    for server in database.servers:
+        with database.platform_work(server=server) as work:
+            heads += [dict(row) for row in work.execute(_READ_HEADS).mappings()]
+    return heads
 
 
 def _envelope(row: Any) -> Envelope:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from services.chassis import events, gaps, relay
-from services.chassis.database import Database, PlatformWork, UnitOfWork
-from services.chassis.entrypoints import platform_query, query
+from services.chassis.context import CallContext
+from services.chassis.database import Database, UnitOfWork
+from services.chassis.entrypoints import direct_call, query
 from services.chassis.extensions import DatabaseProvider, RelayRunner, SettingsProvider, UpkeepRunner
 from services.chassis.settings import Settings
 from services.contracts.streams import ReadLog, StreamHeads, StreamMarks
@@ -20,10 +21,10 @@ class Service:
     relay = RelayRunner()
     upkeep = UpkeepRunner()
 
-    @platform_query(StreamHeads)
-    def stream_heads(self, work: PlatformWork, data: dict[str, Any]) -> list[dict[str, Any]]:
+    @direct_call(StreamHeads)
+    def stream_heads(self, context: CallContext, data: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the last published sequence of every stream of this service."""
-        return relay.stream_heads(work)
+        return relay.stream_heads(self.database)
 
     @query(ReadLog)
     def read_log(self, work: UnitOfWork, data: dict[str, Any]) -> list[dict[str, Any]]:

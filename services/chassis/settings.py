@@ -13,6 +13,7 @@ SERVICES = ("catalog", "ticketing", "notification", "reporting")
 
 EMBEDDED_BROKER = "embedded://"
 MIN_SECRET_LENGTH = 32
+_PLACED = re.compile(r"([a-z][a-z0-9-]*)=([A-Za-z0-9._-]+:[0-9]{1,5})")
 _DATABASE_URL = re.compile(r"MPP_([A-Z]+)_DATABASE_URL")
 
 
@@ -42,6 +43,8 @@ class Settings:
     max_body_bytes: int = 65_536
     trusted_proxies: int = 0
     event_log_months: int = 24
+    placement: Mapping[str, str] = field(default_factory=dict)
+    """Regencies on another database server: slug -> ``host:port``."""
     data_dir: str = ""
 
     @property
@@ -77,6 +80,7 @@ class Settings:
             max_body_bytes=_integer(environ, "MPP_MAX_BODY_BYTES", 65_536, 1_024, 16_777_216),
             trusted_proxies=_integer(environ, "MPP_TRUSTED_PROXIES", 0, 0, 16),
             event_log_months=_integer(environ, "MPP_EVENT_LOG_MONTHS", 24, 1, 1_200),
+            placement=_placement(environ),
             data_dir=environ.get("MPP_DATA_DIR", ""),
         )
 
@@ -127,6 +131,17 @@ def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
     if not 0.1 <= value <= 60.0:
         raise SettingsError(f"{name} must be seconds from 0.1 to 60, not {text!r}.")
     return value
+
+
+def _placement(environ: Mapping[str, str]) -> dict[str, str]:
+    """Read ``lampung-timur=db2:5432,oku-timur=db2:5432``."""
+    placement = {}
+    for entry in filter(None, (part.strip() for part in environ.get("MPP_DATABASE_PLACEMENT", "").split(","))):
+        match = _PLACED.fullmatch(entry)
+        if match is None:
+            raise SettingsError(f"MPP_DATABASE_PLACEMENT: {entry!r} is not regency=host:port.")
+        placement[match[1]] = match[2]
+    return placement
 
 
 def _choice(environ: Mapping[str, str], name: str, default: str, allowed: tuple[str, ...]) -> str:

@@ -68,7 +68,7 @@ class LedgerService(Service):
     @query(Total)
     def total(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         rows = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(entry.c.amount), 0)).where(entry.c.account == data["account"])
-        total = work.execute(rows).one()
+        total = tuple(work.execute(rows).one())
         return {"count": total[0], "amount": int(total[1])}
 
 
@@ -94,7 +94,7 @@ class MirrorService(Service):
     @query(Total)
     def total(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         rows = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(copy.c.amount), 0)).where(copy.c.account == data["account"])
-        total = work.execute(rows).one()
+        total = tuple(work.execute(rows).one())
         return {"count": total[0], "amount": int(total[1])}
 
 
