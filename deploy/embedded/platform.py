@@ -120,7 +120,7 @@ def banner(settings: Settings, demo: list[dict]) -> str:  # type: ignore[type-ar
             "  operator@platform        (all regencies)",
             "",
             "Take a number:",
-            f"  curl {base}/v1/lampung-timur/tickets --json '{FIRST_TICKET}'",
+            f"  curl -H 'Content-Type: application/json' -d '{FIRST_TICKET}' {base}/v1/lampung-timur/tickets",
             "",
             "Ctrl-C stops it; the data stay.",
         ]
