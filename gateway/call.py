@@ -13,7 +13,7 @@ from gateway.authentication import AccessTokens
 from gateway.preconditions import IDEMPOTENCY_KEY, command_id
 from gateway.rate_limit import RateLimits
 from gateway.route import Route
-from services.chassis.context import Actor, CallContext
+from services.chassis.context import ANONYMOUS, Actor, CallContext
 from services.chassis.settings import Settings
 
 
@@ -69,7 +69,8 @@ class Call:
         key = self.request.headers.get(IDEMPOTENCY_KEY)
         return CallContext(
             regency=self.regency,
-            actor=self.actor,
+            # What anybody may read is read as anybody: services refuse an actor of another regency.
+            actor=ANONYMOUS if self.route.access.any_regency else self.actor,
             command_id=command_id(key, self.actor, self.client) if self.route.command else None,
             deadline=time.time() + deadline_seconds,
             locale=self.language,

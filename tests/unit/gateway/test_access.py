@@ -6,6 +6,7 @@ import pytest
 
 from gateway.access import ROLES
 from gateway.routes import ROUTES
+from services.chassis.context import ANONYMOUS
 from services.contracts.examples import EXAMPLES
 
 pytestmark = pytest.mark.unit
@@ -120,6 +121,7 @@ def test_a_token_that_is_none_is_refused_on_public_routes_too(edge, problem_of, 
 @pytest.mark.parametrize("route", [r for r in OF_REGENCY if r.access.any_regency], ids=ids)
 def test_public_reads_are_open_to_accounts_of_other_regencies(edge, route):
     assert sent(edge, route, role="officer", regency=ABROAD).status_code == route.success
+    assert edge.services.context.actor == ANONYMOUS  # a service would refuse an actor of another regency
 
 
 @pytest.mark.parametrize("operation_id", ["getTicket", "cancelTicket"])
