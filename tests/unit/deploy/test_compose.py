@@ -1,0 +1,62 @@
+"""The compose file says what `mpp run` needs, and asks for nothing that does not exist."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.parts import PARTS
+from services.chassis.settings import SERVICES, Settings
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+REQUIRED = {
+    "ticketing": Settings.required_ticket_token_secret,
+    "gateway": Settings.required_token_secret,
+}
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return (CHECKOUT / "docker-compose.yml").read_text()
+
+
+@pytest.fixture(scope="module")
+def compose(text: str) -> dict[str, Any]:
+    filled = re.sub(r"\$\{[A-Z_]+:\?[^}]*\}", "s" * 40, text)
+    return yaml.safe_load(filled)
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_every_part_runs_with_the_settings_that_it_needs(compose, part):
+    service = compose["services"][part]
+    assert service["command"] == ["run", part]
+    settings = Settings.from_environment(service["environment"])
+    settings.required_broker_url()
+    if part in SERVICES:
+        assert settings.database_url(part).startswith(f"postgresql://{part}:")
+    if part in REQUIRED:
+        REQUIRED[part](settings)
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_a_part_holds_no_secret_of_another_and_nothing_hinders_scaling(compose, part):
+    service = compose["services"][part]
+    assert "MPP_ADMIN_DATABASE_URL" not in service["environment"]
+    assert [name for name in service["environment"] if name.endswith("DATABASE_URL")] == (
+        [f"MPP_{part.upper()}_DATABASE_URL"] if part in SERVICES else []
+    )
+    assert "container_name" not in service
+    assert all("-" in port.partition(":")[0] for port in service.get("ports", []))
+
+
+@pytest.mark.unit
+def test_every_secret_is_asked_for_in_the_example_and_has_no_default(text):
+    asked = set(re.findall(r"\$\{([A-Z_]+)", text))
+    example = (CHECKOUT / ".env.example").read_text()
+    listed = set(re.findall(r"^([A-Z_]+)=$", example, re.MULTILINE))
+    assert asked == listed
+    assert not re.findall(r"\$\{[A-Z_]+:-", text)
