@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 
@@ -64,5 +65,12 @@ class CallContext:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Rebuild from :meth:`to_dict`."""
-        return cls(**{**data, "actor": Actor.from_dict(data["actor"])})
+        """Rebuild from :meth:`to_dict`; fields that only a newer release knows are passed over.
+
+        :raises ValueError: the deadline is no instant. ``KeyError`` and ``TypeError`` when fields lack or are no fields.
+        """
+        known = {name: data[name] for name in (field.name for field in fields(cls)) if name in data}
+        deadline = float(data["deadline"])
+        if not math.isfinite(deadline):
+            raise ValueError("the deadline is no instant")
+        return cls(**{**known, "actor": Actor.from_dict(data["actor"]), "deadline": deadline})

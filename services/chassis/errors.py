@@ -1,12 +1,13 @@
 """Errors that mean something to a caller, and how they travel between processes.
 
-A *domain error* is any exception with a stable ``code``. It crosses RPC as ``{code, details}`` and becomes an
+A *domain error* is any exception with a stable ``code`` and ``details``. It crosses RPC as ``{code, details}`` and becomes an
 RFC 9457 problem document at the gateway. Everything else is a fault: logged where it happened, answered as
 ``unexpected`` without a word about the inside.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -60,14 +61,23 @@ class PermanentFailure(Exception):
     """Raised by an event handler for an event that no retry can help: it becomes a dead letter at once."""
 
 
+def code_of(exception: BaseException) -> str | None:
+    """Return the code of a domain error, ``None`` for a fault."""
+    code = getattr(exception, "code", None)
+    # SQLAlchemy's exceptions have a ``code`` too: the name of a page in its documentation.
+    return code if isinstance(code, str) and isinstance(getattr(exception, "details", None), Mapping) else None
+
+
 def as_error(exception: BaseException) -> dict[str, Any]:
     """Return ``{"code", "details"}`` of an exception for the wire; faults become ``unexpected``."""
-    code = getattr(exception, "code", None)
-    if isinstance(code, str):
-        return {"code": code, "details": dict(getattr(exception, "details", {}) or {})}
-    return {"code": "unexpected", "details": {}}
+    code = code_of(exception)
+    if code is None:
+        return {"code": "unexpected", "details": {}}
+    return {"code": code, "details": dict(exception.details)}  # type: ignore[attr-defined]
 
 
 def from_error(error: dict[str, Any]) -> DomainError:
     """Rebuild the exception that :func:`as_error` described."""
-    return DomainError(error["code"], **error.get("details", {}))
+    rebuilt = DomainError(error["code"])
+    rebuilt.details = dict(error.get("details", {}))
+    return rebuilt

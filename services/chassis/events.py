@@ -8,10 +8,12 @@ publish an event, so none can be published without its state change, and none lo
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -24,6 +26,9 @@ TYPE_PREFIX = "mpp."
 CONTENT_TYPE = "application/cloudevents+json"
 SEQUENCE_DIGITS = 20
 """CloudEvents' ``sequence`` extension compares as text, so it is padded with zeros."""
+
+HIGHEST_SEQUENCE = 2**63 - 1
+_SOURCE = re.compile(r"/regencies/(?P<regency>[a-z0-9-]+)/[a-z]+(/sites/[a-z0-9-]+)?")
 
 
 @dataclass(frozen=True)
@@ -80,21 +85,48 @@ class Envelope:
         try:
             if event["specversion"] != "1.0" or not event["type"].startswith(TYPE_PREFIX):
                 raise ValueError("not an mpp event")
-            if not event["source"].startswith(f"/regencies/{event['regency']}/"):
+            source = _SOURCE.fullmatch(event["source"])
+            if source is None or source["regency"] != event["regency"]:
                 raise ValueError("source and regency differ")
             return cls(
-                id=event["id"],
+                id=str(UUID(event["id"])),
                 source=event["source"],
-                type=event["type"].removeprefix(TYPE_PREFIX),
-                subject=event["subject"],
-                time=datetime.fromisoformat(event["time"]),
+                type=_text(event["type"]).removeprefix(TYPE_PREFIX),
+                subject=_text(event["subject"]),
+                time=_instant(event["time"]),
                 regency=event["regency"],
-                sequence=int(event["sequence"]),
-                data=event["data"],
-                traceparent=event.get("traceparent"),
+                sequence=_sequence(event["sequence"]),
+                data=_object(event["data"]),
+                traceparent=None if event.get("traceparent") is None else _text(event["traceparent"]),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"malformed event: {error!r}") from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.isprintable():  # PostgreSQL stores neither NUL nor lone surrogates
+        raise ValueError("malformed event: no printable text")
+    return value
+
+
+def _instant(value: str) -> datetime:
+    instant = datetime.fromisoformat(value)
+    if instant.tzinfo is None:
+        raise ValueError("malformed event: time without offset")
+    return instant
+
+
+def _sequence(value: str) -> int:
+    sequence = int(value)
+    if not 1 <= sequence <= HIGHEST_SEQUENCE:
+        raise ValueError("malformed event: no sequence")
+    return sequence
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("malformed event: data is no object")  # noqa: TRY004  (what is malformed is a ValueError)
+    return value
 
 
 _RECORD = sa.text("""

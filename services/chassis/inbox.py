@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from services.chassis import metrics
 from services.chassis.database import Database, UnitOfWork
-from services.chassis.errors import Busy, DatabaseUnavailable, PermanentFailure
+from services.chassis.errors import Busy, DatabaseUnavailable, PermanentFailure, code_of
 from services.chassis.events import Envelope
 from services.chassis.logs import get_logger
 
@@ -90,7 +90,7 @@ class Inbox:
         except (DatabaseUnavailable, Busy):
             raise
         except Exception as error:
-            if getattr(error, "code", None) == "regency_unknown":
+            if code_of(error) == "regency_unknown":
                 raise
             return self._put_aside(event, error)
         metrics.EVENT_AGE.labels(self.consumer).observe(max(0.0, (self.database.clock.now() - event.time).total_seconds()))
@@ -182,14 +182,14 @@ class Inbox:
 
 def pause_after(attempts: int) -> timedelta:
     """Return how long to wait after the given number of failed attempts: doubling, capped, with jitter."""
-    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempts - 1))
+    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts - 1, 30))
     return timedelta(seconds=longest * random.uniform(0.5, 1.0))  # noqa: S311  (jitter, not a secret)
 
 
 def _reason(error: Exception) -> str:
     """Return a short reason without values: a driver's message may quote a row."""
-    code = getattr(error, "code", None)
-    if isinstance(code, str):
+    code = code_of(error)
+    if code is not None:
         return code
     text = str(error) if isinstance(error, (PermanentFailure, KeyError, ValueError, TypeError)) else ""
     return f"{type(error).__name__}: {text}"[:REASON_LENGTH]

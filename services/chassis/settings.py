@@ -15,6 +15,7 @@ EMBEDDED_BROKER = "embedded://"
 MIN_SECRET_LENGTH = 32
 _PLACED = re.compile(r"([a-z][a-z0-9-]*)=([A-Za-z0-9._-]+:[0-9]{1,5})")
 _DATABASE_URL = re.compile(r"MPP_([A-Z]+)_DATABASE_URL")
+_RATE = re.compile(r"[1-9][0-9]{0,6}/(second|minute|hour|day)")
 
 
 class SettingsError(Exception):
@@ -75,8 +76,8 @@ class Settings:
             log_level=_choice(environ, "MPP_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=_choice(environ, "MPP_LOG_FORMAT", "json", ("json", "console")),
             command_deadline=_seconds(environ, "MPP_COMMAND_DEADLINE_SECONDS", 5.0),
-            anonymous_rate=environ.get("MPP_ANONYMOUS_RATE", "6000/minute" if relaxed else "600/minute"),
-            login_rate=environ.get("MPP_LOGIN_RATE", "600/minute" if relaxed else "60/minute"),
+            anonymous_rate=_rate(environ, "MPP_ANONYMOUS_RATE", "6000/minute" if relaxed else "600/minute"),
+            login_rate=_rate(environ, "MPP_LOGIN_RATE", "600/minute" if relaxed else "60/minute"),
             max_body_bytes=_integer(environ, "MPP_MAX_BODY_BYTES", 65_536, 1_024, 16_777_216),
             trusted_proxies=_integer(environ, "MPP_TRUSTED_PROXIES", 0, 0, 16),
             event_log_months=_integer(environ, "MPP_EVENT_LOG_MONTHS", 24, 1, 1_200),
@@ -142,6 +143,13 @@ def _placement(environ: Mapping[str, str]) -> dict[str, str]:
             raise SettingsError(f"MPP_DATABASE_PLACEMENT: {entry!r} is not regency=host:port.")
         placement[match[1]] = match[2]
     return placement
+
+
+def _rate(environ: Mapping[str, str], name: str, default: str) -> str:
+    value = environ.get(name, default)
+    if not _RATE.fullmatch(value):
+        raise SettingsError(f"{name} must be a number per second, minute, hour or day, such as {default}, not {value!r}.")
+    return value
 
 
 def _choice(environ: Mapping[str, str], name: str, default: str, allowed: tuple[str, ...]) -> str:

@@ -14,13 +14,16 @@ SLUG = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 MAX_SLUG_LENGTH = 40
 """PostgreSQL identifiers hold 63 bytes; ``notification_`` takes 13 of them."""
 
-RESERVED_SLUGS = frozenset({"auth", "regencies", "platform", "public"})
+RESERVED_SLUGS = frozenset({"auth", "regencies", "platform", "public", "information-schema"})
 """Words that mean something else in paths, schema names or role names."""
+
+RESERVED_PREFIX = "pg-"
+"""PostgreSQL keeps ``pg_`` for its own schemas and roles."""
 
 
 def checked_slug(slug: str) -> str:
     """Return ``slug`` when it can name a regency; raise ``DomainError("regency_unknown")`` otherwise."""
-    if len(slug) > MAX_SLUG_LENGTH or not SLUG.fullmatch(slug) or slug in RESERVED_SLUGS:
+    if len(slug) > MAX_SLUG_LENGTH or not SLUG.fullmatch(slug) or slug in RESERVED_SLUGS or slug.startswith(RESERVED_PREFIX):
         raise DomainError("regency_unknown")
     return slug
 

@@ -1,0 +1,134 @@
+"""Settings come from the environment alone, and an unusable one is named."""
+
+import pytest
+
+from services.chassis.settings import Settings, SettingsError
+
+pytestmark = pytest.mark.unit
+
+SECRET = "s" * 32
+COMPLETE = {
+    "MPP_MODE": "embedded",
+    "MPP_BROKER_URL": "amqp://broker",
+    "MPP_TICKETING_DATABASE_URL": "postgresql://t@db/ticketing",
+    "MPP_CATALOG_DATABASE_URL": "postgresql://c@db/catalog",
+    "MPP_ADMIN_DATABASE_URL": "postgresql://a@db/postgres",
+    "MPP_HTTP_HOST": "0.0.0.0",
+    "MPP_HTTP_PORT": "8080",
+    "MPP_PROBE_HOST": "10.0.0.1",
+    "MPP_PROBE_PORT": "0",
+    "MPP_TOKEN_SECRET": SECRET,
+    "MPP_TICKET_TOKEN_SECRET": SECRET + "t",
+    "MPP_LOG_LEVEL": "DEBUG",
+    "MPP_LOG_FORMAT": "console",
+    "MPP_COMMAND_DEADLINE_SECONDS": "2.5",
+    "MPP_ANONYMOUS_RATE": "7/second",
+    "MPP_LOGIN_RATE": "8/second",
+    "MPP_MAX_BODY_BYTES": "2048",
+    "MPP_TRUSTED_PROXIES": "1",
+    "MPP_EVENT_LOG_MONTHS": "3",
+    "MPP_DATA_DIR": "/data",
+}
+
+
+def test_every_variable_sets_its_setting():
+    settings = Settings.from_environment(COMPLETE)
+    assert settings == Settings(
+        mode="embedded",
+        broker_url="amqp://broker",
+        database_urls={"ticketing": "postgresql://t@db/ticketing", "catalog": "postgresql://c@db/catalog"},
+        admin_database_url="postgresql://a@db/postgres",
+        http_host="0.0.0.0",
+        http_port=8080,
+        probe_host="10.0.0.1",
+        probe_port=0,
+        token_secret=SECRET,
+        ticket_token_secret=SECRET + "t",
+        log_level="DEBUG",
+        log_format="console",
+        command_deadline=2.5,
+        anonymous_rate="7/second",
+        login_rate="8/second",
+        max_body_bytes=2048,
+        trusted_proxies=1,
+        event_log_months=3,
+        data_dir="/data",
+    )
+    assert settings.embedded
+
+
+def test_every_setting_can_be_set_and_has_a_default():
+    defaults, complete = Settings.from_environment({}), Settings.from_environment(COMPLETE)
+    assert [name for name in vars(complete) if getattr(complete, name) == getattr(defaults, name)] == []
+    assert not defaults.embedded
+
+
+def test_rates_are_generous_only_in_embedded_mode():
+    deployed, embedded = Settings.from_environment({}), Settings.from_environment({"MPP_MODE": "embedded"})
+    assert (deployed.anonymous_rate, deployed.login_rate) == ("600/minute", "60/minute")
+    assert (embedded.anonymous_rate, embedded.login_rate) == ("6000/minute", "600/minute")
+
+
+def test_no_secret_has_a_default():
+    defaults = Settings.from_environment({})
+    assert (defaults.token_secret, defaults.ticket_token_secret) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MPP_MODE", "production"),
+        ("MPP_HTTP_PORT", "http"),
+        ("MPP_HTTP_PORT", "65536"),
+        ("MPP_HTTP_PORT", "-1"),
+        ("MPP_HTTP_PORT", ""),
+        ("MPP_PROBE_PORT", "9100.0"),
+        ("MPP_TOKEN_SECRET", "s" * 31),
+        ("MPP_TICKET_TOKEN_SECRET", "short"),
+        ("MPP_LOG_LEVEL", "chatty"),
+        ("MPP_LOG_FORMAT", "xml"),
+        ("MPP_COMMAND_DEADLINE_SECONDS", "0"),
+        ("MPP_COMMAND_DEADLINE_SECONDS", "61"),
+        ("MPP_COMMAND_DEADLINE_SECONDS", "nan"),
+        ("MPP_COMMAND_DEADLINE_SECONDS", "soon"),
+        ("MPP_ANONYMOUS_RATE", "many"),
+        ("MPP_LOGIN_RATE", "0/minute"),
+        ("MPP_MAX_BODY_BYTES", "1023"),
+        ("MPP_TRUSTED_PROXIES", "-1"),
+        ("MPP_EVENT_LOG_MONTHS", "0"),
+    ],
+)
+def test_an_unusable_value_is_refused_by_the_name_of_its_variable(variable, value):
+    with pytest.raises(SettingsError, match=variable):
+        Settings.from_environment({variable: value})
+
+
+@pytest.mark.parametrize("secret", ["MPP_TOKEN_SECRET", "MPP_TICKET_TOKEN_SECRET"])
+def test_the_refusal_of_a_secret_does_not_show_it(secret):
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment({secret: "hunter2"})
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("read", "variable"),
+    [
+        (lambda settings: settings.required_broker_url(), "MPP_BROKER_URL"),
+        (lambda settings: settings.required_admin_database_url(), "MPP_ADMIN_DATABASE_URL"),
+        (lambda settings: settings.required_token_secret(), "MPP_TOKEN_SECRET"),
+        (lambda settings: settings.required_ticket_token_secret(), "MPP_TICKET_TOKEN_SECRET"),
+        (lambda settings: settings.database_url("reporting"), "MPP_REPORTING_DATABASE_URL"),
+    ],
+)
+def test_what_is_needed_and_missing_is_named(read, variable):
+    with pytest.raises(SettingsError, match=variable):
+        read(Settings.from_environment({}))
+
+
+def test_what_is_needed_and_set_is_returned():
+    settings = Settings.from_environment(COMPLETE)
+    assert settings.database_url("ticketing") == "postgresql://t@db/ticketing"
+    assert settings.required_broker_url() == "amqp://broker"
+    assert settings.required_admin_database_url() == "postgresql://a@db/postgres"
+    assert settings.required_token_secret() == SECRET
+    assert settings.required_ticket_token_secret() == SECRET + "t"
