@@ -32,8 +32,8 @@ def test_a_refusal_keeps_code_and_details():
 
 def test_a_domain_module_needs_no_class_of_the_chassis():
     class NobodyWaits(Exception):
-        code = "nobody_waits"
-        details = {"site": "sukadana"}
+        def __init__(self) -> None:
+            self.code, self.details = "nobody_waits", {"site": "sukadana"}
 
     arrived = over_the_wire(NobodyWaits())
     assert (arrived.code, arrived.details) == ("nobody_waits", {"site": "sukadana"})

@@ -41,5 +41,11 @@ def test_values_that_look_alike_differ(one, other):
     assert fingerprint("m", {"value": one}) != fingerprint("m", {"value": other})
 
 
+def test_passwords_leave_no_trace_in_it_because_a_plain_hash_of_one_can_be_tried_offline():
+    one = {"username": "officer@x", "password": "one", "accounts": [{"password": "one"}]}
+    other = {"username": "officer@x", "password": "other", "accounts": [{"password": "other"}]}
+    assert fingerprint("create_account", one) == fingerprint("create_account", other)
+
+
 def test_a_fingerprint_is_a_digest_and_no_copy_of_the_payload():
     assert len(fingerprint("m", {"text": "x" * 10_000})) == len(fingerprint("m", {})) == 64

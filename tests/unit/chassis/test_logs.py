@@ -13,22 +13,21 @@ from services.chassis.settings import Settings
 
 pytestmark = pytest.mark.unit
 
+LIBRARIES = ("nameko", "amqp", "kombu", "eventlet", "alembic", "sqlalchemy", "asyncio")
 Lines = Callable[[], list[str]]
 
 
 @pytest.fixture
 def lines(monkeypatch) -> Iterator[Callable[..., Lines]]:
     """Configure logging as a process does; gives what it wrote, and puts everything back."""
-    root, quiet = (
-        logging.getLogger(),
-        {name: logging.getLogger(name).level for name in ("nameko", "amqp", "kombu", "eventlet", "alembic", "sqlalchemy", "asyncio")},
-    )
+    root = logging.getLogger()
+    quiet = {name: logging.getLogger(name).level for name in LIBRARIES}
     handlers, level = list(root.handlers), root.level
     written = io.StringIO()
 
-    def configure(**settings: str) -> Lines:
+    def configure(log_level: str = "INFO", log_format: str = "json") -> Lines:
         monkeypatch.setattr("sys.stderr", written)
-        logs.configure(Settings(**settings))
+        logs.configure(Settings(log_level=log_level, log_format=log_format))
         return lambda: written.getvalue().splitlines()
 
     yield configure

@@ -13,7 +13,7 @@ COMPLETE = {
     "MPP_TICKETING_DATABASE_URL": "postgresql://t@db/ticketing",
     "MPP_CATALOG_DATABASE_URL": "postgresql://c@db/catalog",
     "MPP_ADMIN_DATABASE_URL": "postgresql://a@db/postgres",
-    "MPP_HTTP_HOST": "0.0.0.0",
+    "MPP_HTTP_HOST": "192.0.2.1",
     "MPP_HTTP_PORT": "8080",
     "MPP_PROBE_HOST": "10.0.0.1",
     "MPP_PROBE_PORT": "0",
@@ -27,6 +27,7 @@ COMPLETE = {
     "MPP_MAX_BODY_BYTES": "2048",
     "MPP_TRUSTED_PROXIES": "1",
     "MPP_EVENT_LOG_MONTHS": "3",
+    "MPP_DATABASE_PLACEMENT": "lampung-timur=db2:5432, oku-timur=db3.example:5433",
     "MPP_DATA_DIR": "/data",
 }
 
@@ -38,7 +39,7 @@ def test_every_variable_sets_its_setting():
         broker_url="amqp://broker",
         database_urls={"ticketing": "postgresql://t@db/ticketing", "catalog": "postgresql://c@db/catalog"},
         admin_database_url="postgresql://a@db/postgres",
-        http_host="0.0.0.0",
+        http_host="192.0.2.1",
         http_port=8080,
         probe_host="10.0.0.1",
         probe_port=0,
@@ -52,6 +53,7 @@ def test_every_variable_sets_its_setting():
         max_body_bytes=2048,
         trusted_proxies=1,
         event_log_months=3,
+        placement={"lampung-timur": "db2:5432", "oku-timur": "db3.example:5433"},
         data_dir="/data",
     )
     assert settings.embedded
@@ -96,6 +98,9 @@ def test_no_secret_has_a_default():
         ("MPP_MAX_BODY_BYTES", "1023"),
         ("MPP_TRUSTED_PROXIES", "-1"),
         ("MPP_EVENT_LOG_MONTHS", "0"),
+        ("MPP_DATABASE_PLACEMENT", "lampung-timur"),
+        ("MPP_DATABASE_PLACEMENT", "lampung-timur=db2"),
+        ("MPP_DATABASE_PLACEMENT", "lampung_timur=db2:5432"),
     ],
 )
 def test_an_unusable_value_is_refused_by_the_name_of_its_variable(variable, value):
