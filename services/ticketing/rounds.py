@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from weakref import WeakKeyDictionary
 
 from services.chassis import metrics
 from services.chassis.database import Database
-from services.chassis.errors import DomainError, Unavailable
+from services.chassis.errors import Unavailable
 from services.chassis.logs import get_logger
 from services.ticketing import store, usecases
 from services.ticketing.domain import oldest_open_date
+from services.ticketing.usecases import Closing
 
 log = get_logger(__name__)
 
@@ -18,51 +21,77 @@ PRESSURE_SECONDS = 30
 LOOK_AGAIN = timedelta(minutes=5)
 """How long to trust what is known of a regency's next closing: another replica may have opened a day since."""
 
-_look_at: dict[str, datetime] = {}
+_schedules: WeakKeyDictionary[Database, dict[str, datetime]] = WeakKeyDictionary()
+"""When to look at each regency next. Only saves questions: what is not here, or too far ahead, is looked at now."""
 
 
 def close_ended_days(database: Database) -> int:
     """Close the days that local midnight has ended, in every regency; return how many were closed.
 
-    Between two closings a regency is asked only every :data:`LOOK_AGAIN`, so that hundreds of them cost nothing.
+    Between two closings a regency is asked only every :data:`LOOK_AGAIN`, so that hundreds of them cost nothing. A
+    regency or a day that fails is tried again in the next round, and keeps no other one waiting.
     """
+    schedule = _schedules.setdefault(database, {})
     closed = 0
-    now = database.clock.now()
-    try:
-        for regency in database.regencies():
-            if _look_at.get(regency, now) > now:
-                continue
-            try:
-                closed += _close_days_of(database, regency)
-                with database.regency_work(regency) as work:
-                    closing = store.next_closing(work)
-                _look_at[regency] = min(closing or now + LOOK_AGAIN, now + LOOK_AGAIN)
-            except DomainError as error:
-                log.warning("closing_postponed", regency=regency, reason=str(error))
-    except Unavailable as error:
-        log.warning("closing_postponed", reason=str(error))
+
+    def close_days_of(regency: str) -> None:
+        nonlocal closed
+        now = database.clock.now()
+        if now < schedule.get(regency, now) <= now + LOOK_AGAIN:
+            return
+        with database.regency_work(regency) as work:
+            due = store.due_days(work)
+        closed += sum(_close_day(database, regency, site, day) for site, day in due)
+        with database.regency_work(regency) as work:
+            next_closing = store.next_closing(work)
+        # A day that is still due because it failed, or because another replica is at it, is looked at in the next round.
+        schedule[regency] = min(next_closing or now + LOOK_AGAIN, now + LOOK_AGAIN)
+
+    _in_every_regency(database, "days_closed", close_days_of)
     return closed
-
-
-def _close_days_of(database: Database, regency: str) -> int:
-    with database.regency_work(regency) as work:
-        due = store.due_days(work)
-    for site, day in due:
-        more = True
-        while more:
-            with database.regency_work(regency, timeout=30.0) as work:
-                more = usecases.close_due_day(work, site, day)
-        log.info("day_closed", regency=regency, site=site, business_date=day.isoformat())
-    return len(due)
 
 
 def measure_pressure(database: Database) -> None:
     """Set the gauges of waiting tickets and longest wait."""
+
+    def measure(regency: str) -> None:
+        with database.regency_work(regency, read_only=True) as work:
+            waiting, longest = store.pressure(work, oldest_open_date(work.now))
+        metrics.TICKETS_WAITING.labels(regency).set(waiting)
+        metrics.LONGEST_WAIT.labels(regency).set(longest)
+
+    _in_every_regency(database, "pressure_measured", measure)
+
+
+def _close_day(database: Database, regency: str, site: str, day: date) -> bool:
+    """Close one day; ``False`` when it failed or is not ours to close."""
+    try:
+        progress = Closing.MORE
+        while progress is Closing.MORE:
+            with database.regency_work(regency, timeout=30.0) as work:
+                progress = usecases.close_due_day(work, site, day)
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("closing_failed", regency=regency, site=site, business_date=day.isoformat())
+        return False
+    if progress is Closing.DONE:
+        log.info("day_closed", regency=regency, site=site, business_date=day.isoformat())
+    return progress is Closing.DONE
+
+
+def _in_every_regency(database: Database, what: str, act: Callable[[str], None]) -> None:
+    """Do something in each regency; one that fails is reported and keeps none of the others waiting."""
+    postponed: dict[str, str] = {}
     try:
         for regency in database.regencies():
-            with database.regency_work(regency, read_only=True) as work:
-                waiting, longest = store.pressure(work, oldest_open_date(work.now))
-            metrics.TICKETS_WAITING.labels(regency).set(waiting)
-            metrics.LONGEST_WAIT.labels(regency).set(longest)
+            try:
+                act(regency)
+            except Unavailable as error:
+                postponed[regency] = str(error)
+            except Exception:
+                log.exception("round_failed", round=what, regency=regency)
     except Unavailable as error:
-        log.debug("pressure_not_measured", reason=str(error))
+        postponed["all"] = str(error)
+    if postponed:
+        log.warning("round_postponed", round=what, regencies=len(postponed), reason=next(iter(postponed.values())))

@@ -1,0 +1,54 @@
+"""Who may do what: roles, agencies, and the token on the citizen's slip."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Collection, Mapping
+
+from services.ticketing.domain.refusal import QueueRefusal
+
+STAFF_ROLES = frozenset({"officer", "front_desk", "supervisor", "administrator", "operator", "system"})
+CALLING_ROLES = STAFF_ROLES - {"front_desk"}
+"""Who serves at a counter, and so calls the next; the front desk issues and helps."""
+
+READING_ROLES = STAFF_ROLES | {"auditor"}
+
+CHANNELS_OF_ROLE: Mapping[str, frozenset[str]] = {
+    "anonymous": frozenset({"web"}),
+    "citizen": frozenset({"web"}),
+    "kiosk": frozenset({"kiosk"}),
+    **{role: frozenset({"front_desk", "kiosk", "web"}) for role in STAFF_ROLES},
+}
+"""Through which channels a role may issue: a citizen cannot claim to be a kiosk."""
+
+
+def check_channel(role: str, channel: str) -> None:
+    """Refuse a channel that is not the caller's."""
+    if channel not in CHANNELS_OF_ROLE.get(role, frozenset()):
+        raise QueueRefusal("channel_not_allowed", channel=channel)
+
+
+def check_role(role: str, allowed: Collection[str]) -> None:
+    """Refuse a role that is not among those allowed."""
+    if role not in allowed:
+        raise QueueRefusal("role_forbidden", roles=sorted(allowed))
+
+
+def check_agency(agencies: Collection[str] | None, agency: str) -> None:
+    """Refuse an officer who does not act for this agency (``None``: acts for all)."""
+    if agencies is not None and agency not in agencies:
+        raise QueueRefusal("agency_forbidden", agency=agency)
+
+
+def ticket_token(secret: str, ticket_id: str) -> str:
+    """Return the citizen's token for a ticket: a keyed hash, so that no table holds it and nobody can guess it."""
+    digest = hmac.new(secret.encode(), b"ticket:" + ticket_id.encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def check_ticket_token(secret: str, ticket_id: str, token: str | None) -> None:
+    """Refuse a wrong token, taking the same time for every wrong one."""
+    if token is None or not hmac.compare_digest(ticket_token(secret, ticket_id).encode(), token.encode()):
+        raise QueueRefusal("ticket_token_invalid")

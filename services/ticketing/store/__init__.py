@@ -1,0 +1,37 @@
+"""Ticketing's tables and all of its SQL. Each function is one statement, unless it says otherwise."""
+
+from services.ticketing.store.catalog_copies import catalog_entities, counter_and_site, keep_catalog_entity
+from services.ticketing.store.paces import keep_pace, pace
+from services.ticketing.store.queue_days import close_day, due_days, lock_day, lock_due_day, next_closing, take_number
+from services.ticketing.store.tables import Row, catalog_copy, from_row, metadata, ticket
+from services.ticketing.store.tickets import expired_count, insert, locked, next_waiting, open_at_counter, open_tickets, update
+from services.ticketing.store.views import pressure, view, view_page
+
+__all__ = [
+    "Row",
+    "catalog_copy",
+    "catalog_entities",
+    "close_day",
+    "counter_and_site",
+    "due_days",
+    "expired_count",
+    "from_row",
+    "insert",
+    "keep_catalog_entity",
+    "keep_pace",
+    "lock_day",
+    "lock_due_day",
+    "locked",
+    "metadata",
+    "next_closing",
+    "next_waiting",
+    "open_at_counter",
+    "open_tickets",
+    "pace",
+    "pressure",
+    "take_number",
+    "ticket",
+    "update",
+    "view",
+    "view_page",
+]

@@ -1,0 +1,88 @@
+"""Queue days: the row of a site's business date, which hands out numbers and which every call locks first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+
+from services.chassis.database import UnitOfWork
+
+# Locks the day's row until the transaction ends; that is what makes numbers unique and gapless. Under that lock arrivals
+# only ever grow, whichever transaction looked at its clock first: who has the lower number has its turn first.
+_TAKE_NUMBER = sa.text("""
+    INSERT INTO queue_day AS day (site, business_date, numbers, opened_at, closes_at, last_arrival_at)
+    VALUES (:site, :business_date, jsonb_build_object(CAST(:prefix AS text), 1), :now, :closes_at, :now)
+    ON CONFLICT (site, business_date) DO UPDATE
+        SET numbers = day.numbers || jsonb_build_object(
+                CAST(:prefix AS text), coalesce(CAST(day.numbers->>:prefix AS integer), 0) + 1),
+            closes_at = excluded.closes_at,
+            last_arrival_at = greatest(excluded.last_arrival_at, day.last_arrival_at + interval '1 microsecond')
+    RETURNING CAST(numbers->>:prefix AS integer) AS number, last_arrival_at AS arrived_at, closed_at, old.site IS NULL AS opened
+""")
+
+_LOCK_DAY = sa.text("SELECT closed_at FROM queue_day WHERE site = :site AND business_date = :business_date FOR UPDATE")
+
+_DUE_DAYS = sa.text("""
+    SELECT site, business_date FROM queue_day WHERE closed_at IS NULL AND closes_at <= :now
+    ORDER BY closes_at, site
+""")
+_LOCK_DUE_DAY = sa.text("""
+    SELECT closes_at FROM queue_day
+    WHERE site = :site AND business_date = :business_date AND closed_at IS NULL AND closes_at <= :now
+    FOR UPDATE SKIP LOCKED
+""")
+_CLOSE_DAY = sa.text("UPDATE queue_day SET closed_at = :now WHERE site = :site AND business_date = :business_date")
+_NEXT_CLOSING = sa.text("SELECT min(closes_at) FROM queue_day WHERE closed_at IS NULL")
+
+
+@dataclass(frozen=True)
+class TakenNumber:
+    """A number of a site's day, just taken."""
+
+    number: int
+    arrived_at: datetime
+    """Later than that of every number taken before at the site on this day."""
+    closed_at: datetime | None
+    """When the day was closed: then the number must not be used, and the transaction not be committed."""
+    opened: bool
+    """Whether this is the day's first number."""
+
+
+def take_number(work: UnitOfWork, site: str, business_date: date, prefix: str, closes_at: datetime) -> TakenNumber:
+    """Lock the site's day (opening it if need be) and take the next number of a prefix."""
+    row = work.execute(
+        _TAKE_NUMBER,
+        {"site": site, "business_date": business_date, "prefix": prefix, "now": work.now, "closes_at": closes_at},
+    ).one()
+    return TakenNumber(row.number, row.arrived_at, row.closed_at, row.opened)
+
+
+def lock_day(work: UnitOfWork, site: str, business_date: date) -> bool:
+    """Lock the site's day; return whether it was opened and is not closed."""
+    row = work.execute(_LOCK_DAY, {"site": site, "business_date": business_date}).first()
+    return row is not None and row.closed_at is None
+
+
+def due_days(work: UnitOfWork) -> list[tuple[str, date]]:
+    """Return ``(site, business date)`` of the days that should be closed by now, oldest first."""
+    return [(row.site, row.business_date) for row in work.execute(_DUE_DAYS, {"now": work.now})]
+
+
+def lock_due_day(work: UnitOfWork, site: str, business_date: date) -> datetime | None:
+    """Lock a day for closing and return when it ended; ``None``: not due, closed already, or locked by somebody else."""
+    day = {"site": site, "business_date": business_date, "now": work.now}
+    ended_at: datetime | None = work.execute(_LOCK_DUE_DAY, day).scalar_one_or_none()
+    return ended_at
+
+
+def close_day(work: UnitOfWork, site: str, business_date: date) -> None:
+    """Mark a day closed."""
+    work.execute(_CLOSE_DAY, {"site": site, "business_date": business_date, "now": work.now})
+
+
+def next_closing(work: UnitOfWork) -> datetime | None:
+    """Return when the next open day of the regency ends (UTC), or ``None``."""
+    instant: datetime | None = work.execute(_NEXT_CLOSING).scalar_one()
+    return instant

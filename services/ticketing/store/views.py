@@ -1,0 +1,75 @@
+"""Tickets as people see them: with their place in the queue, in pages, and all of them as figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import UUID
+
+from services.chassis.database import UnitOfWork
+from services.ticketing.store.tables import Row, catalog_copy, ticket
+
+_ahead = ticket.alias("ahead")
+# Who is called before: the order of `next_waiting`, for one service.
+_in_queue = sa.and_(
+    _ahead.c.status == "waiting",
+    _ahead.c.site == ticket.c.site,
+    _ahead.c.business_date == ticket.c.business_date,
+    _ahead.c.service == ticket.c.service,
+    sa.tuple_(_ahead.c.priority_class.is_(None), _ahead.c.arrived_at, _ahead.c.number)
+    < sa.tuple_(ticket.c.priority_class.is_(None), ticket.c.arrived_at, ticket.c.number),
+)
+_pace = sa.table("service_pace", sa.column("site"), sa.column("service"), sa.column("mean_seconds"))
+_counters = (
+    sa.select(sa.func.count())
+    .select_from(catalog_copy)
+    .where(
+        catalog_copy.c.kind == "counter",
+        catalog_copy.c.data["site"].astext == ticket.c.site,
+        catalog_copy.c.data["active"].astext == "true",
+        catalog_copy.c.data["services"].has_key(ticket.c.service),
+    )
+)
+# A ticket with its place in the queue. Only tickets that wait pay for the counting.
+_VIEW = sa.select(
+    ticket,
+    sa.case(
+        (ticket.c.status == "waiting", sa.select(sa.func.count()).select_from(_ahead).where(_in_queue).scalar_subquery()),
+    ).label("ahead"),
+    sa.case((ticket.c.status == "waiting", _counters.scalar_subquery())).label("counters"),
+    sa.select(_pace.c.mean_seconds)
+    .where(_pace.c.site == ticket.c.site, _pace.c.service == ticket.c.service)
+    .scalar_subquery()
+    .label("mean_seconds"),
+)
+
+_PRESSURE = sa.text("""
+    SELECT count(*) AS waiting, greatest(0, extract(epoch FROM :now - min(arrived_at))) AS longest FROM ticket
+    WHERE status = 'waiting' AND business_date >= :oldest
+""")
+
+
+def view(work: UnitOfWork, ticket_id: str) -> Row | None:
+    """Return a ticket's columns with ``ahead``, ``counters`` and ``mean_seconds`` of its queue."""
+    return work.execute(_VIEW.where(ticket.c.id == ticket_id)).mappings().first()
+
+
+def view_page(work: UnitOfWork, filters: Mapping[str, Any], after: tuple[datetime, str] | None, limit: int) -> list[Row]:
+    """Return up to ``limit`` tickets in order of issue, as :func:`view` does, after ``(issued_at, id)``."""
+    statement = _VIEW.order_by(ticket.c.issued_at, ticket.c.id).limit(limit)
+    for column, value in filters.items():
+        statement = statement.where(ticket.c[column] == value)
+    if after is not None:
+        statement = statement.where(
+            sa.tuple_(ticket.c.issued_at, ticket.c.id) > sa.tuple_(sa.literal(after[0]), sa.cast(after[1], UUID(as_uuid=False)))
+        )
+    return list(work.execute(statement).mappings().all())
+
+
+def pressure(work: UnitOfWork, oldest: date) -> tuple[int, float]:
+    """Return how many tickets wait and how many seconds the longest has waited, since a business date."""
+    row = work.execute(_PRESSURE, {"now": work.now, "oldest": oldest}).one()
+    return row.waiting, float(row.longest)

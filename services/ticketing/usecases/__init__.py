@@ -1,0 +1,32 @@
+"""What ticketing does: one function per command or query, inside the unit of work that it is given.
+
+Locks are taken in one order, so that commands wait for each other and never in a circle: the site's queue day, tickets
+(of one day by number), the pace of a service, and the site's stream when the unit of work ends.
+"""
+
+from services.ticketing.usecases.answers import public_ticket
+from services.ticketing.usecases.calling import call_next, call_ticket, recall_ticket
+from services.ticketing.usecases.closing import CLOSING_BATCH, Closing, close_due_day
+from services.ticketing.usecases.following import apply_catalog_event
+from services.ticketing.usecases.issuing import issue_ticket, with_token
+from services.ticketing.usecases.reading import get_ticket, list_tickets
+from services.ticketing.usecases.serving import cancel_ticket, complete_ticket, mark_no_show, start_ticket
+
+__all__ = [
+    "CLOSING_BATCH",
+    "Closing",
+    "apply_catalog_event",
+    "call_next",
+    "call_ticket",
+    "cancel_ticket",
+    "close_due_day",
+    "complete_ticket",
+    "get_ticket",
+    "issue_ticket",
+    "list_tickets",
+    "mark_no_show",
+    "public_ticket",
+    "recall_ticket",
+    "start_ticket",
+    "with_token",
+]

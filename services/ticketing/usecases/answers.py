@@ -1,0 +1,65 @@
+"""What others learn of a ticket, in answers and events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.chassis.database import UnitOfWork
+from services.chassis.errors import DomainError
+from services.ticketing import domain, store
+from services.ticketing.domain import Period, Ticket
+
+
+def viewed(work: UnitOfWork, ticket_id: str) -> dict[str, Any]:
+    """Return the answer for one ticket with its place in the queue; refuses with ``ticket_unknown``."""
+    row = store.view(work, ticket_id)
+    if row is None:
+        raise DomainError("ticket_unknown")
+    return answer_of_row(row)
+
+
+def answer_of_row(row: store.Row) -> dict[str, Any]:
+    """Return the answer for a row of a view."""
+    ahead = row["ahead"]
+    if ahead is None:
+        return answer(store.from_row(row))
+    wait = domain.estimated_wait(ahead, row["mean_seconds"], row["counters"])
+    return {**answer(store.from_row(row)), "position": ahead + 1, "estimated_wait_seconds": wait}
+
+
+def answer(ticket: Ticket) -> dict[str, Any]:
+    """Return the answer for a ticket that does not wait."""
+    return {**public_ticket(ticket), "position": None, "estimated_wait_seconds": None}
+
+
+def public_ticket(ticket: Ticket) -> dict[str, Any]:
+    """Return what everyone may know: no priority class, no actor, nothing about the person."""
+    return {
+        "id": ticket.id,
+        "visit": ticket.visit,
+        "number": ticket.label,
+        "site": ticket.site,
+        "agency": ticket.agency,
+        "service": ticket.service,
+        "business_date": ticket.business_date.isoformat(),
+        "channel": ticket.channel,
+        "status": ticket.status,
+        "lane": ticket.lane,
+        "arrived_at": ticket.arrived_at.isoformat(),
+        "issued_at": ticket.issued_at.isoformat(),
+        "counter": ticket.counter,
+        "recalls": ticket.recalls,
+        "returns": ticket.returns,
+        "outcome": ticket.outcome,
+        "periods": [_public_period(period) for period in ticket.periods],
+        "version": ticket.version,
+    }
+
+
+def _public_period(period: Period) -> dict[str, Any]:
+    return {
+        "state": period.state,
+        "counter": period.counter,
+        "started_at": period.started_at.isoformat(),
+        "ended_at": None if period.ended_at is None else period.ended_at.isoformat(),
+    }

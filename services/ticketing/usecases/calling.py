@@ -1,0 +1,74 @@
+"""Calling: the next ticket, a certain one, or the same again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from services.chassis.database import UnitOfWork
+from services.chassis.errors import DomainError
+from services.ticketing import domain, store
+from services.ticketing.usecases.changing import change, expire, keep, locked, staffs_ticket
+
+
+def call_next(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any] | None:
+    """Call whoever is next for the counter's services; ``None`` when nobody waits."""
+    actor = work.context.actor
+    domain.check_role(actor.role, domain.CALLING_ROLES)
+    counter, site = _counter(work, data["counter"])
+    services = domain.services_for(counter, actor.agencies)
+    today = domain.business_date(work.now, site["timezone"])
+    if not store.lock_day(work, site["id"], today):
+        return None
+    _check_counter_free(work, counter, site, today)
+    ticket = store.next_waiting(work, site["id"], today, services)
+    if ticket is None:
+        return None
+    return keep(work, domain.changed(ticket, "call", work.now, actor=actor.id, counter=counter["id"]), "call")
+
+
+def call_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+    """Call one ticket to a counter, out of turn."""
+    actor = work.context.actor
+    domain.check_role(actor.role, domain.STAFF_ROLES)
+    counter, site = _counter(work, data["counter"])
+    services = domain.services_for(counter, actor.agencies)
+    today = domain.business_date(work.now, site["timezone"])
+    store.lock_day(work, site["id"], today)
+    ticket = locked(work, data["id"])
+    domain.check_agency(actor.agencies, ticket.agency)
+    if ticket.site != site["id"] or ticket.service not in services:
+        raise DomainError("counter_does_not_serve", counter=counter["id"], service=ticket.service)
+    called = domain.changed(ticket, "call", work.now, actor=actor.id, counter=counter["id"])
+    domain.check_day(ticket, today)
+    _check_counter_free(work, counter, site, today)
+    return keep(work, called, "call")
+
+
+def recall_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+    """Call again; at most as often as the site's policy allows."""
+    ticket = staffs_ticket(work, data["id"])
+    site = store.catalog_entities(work, ("site", ticket.site))["site"]
+    domain.check_recall(ticket, site["policy"]["max_recalls"])
+    return change(work, ticket, "recall")
+
+
+def _counter(work: UnitOfWork, counter_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    found = store.counter_and_site(work, counter_id)
+    if found is None:
+        raise DomainError("counter_unknown", counter=counter_id)
+    return found
+
+
+def _check_counter_free(work: UnitOfWork, counter: Mapping[str, Any], site: Mapping[str, Any], today: date) -> None:
+    """Refuse a busy counter. Whom midnight has overtaken there does not count, even before the close of day comes."""
+    open_there = store.open_at_counter(work, counter["id"])
+    for overtaken in (ticket for ticket in open_there if ticket.business_date < today):
+        ticket = locked(work, overtaken.id)
+        if ticket.status in domain.AT_COUNTER_STATES:
+            expire(work, ticket, domain.end_of_day(ticket.business_date, site["timezone"]))
+    domain.check_counter_free(
+        [ticket for ticket in open_there if ticket.business_date >= today],
+        may_call_while_serving=site["policy"]["call_while_serving"],
+    )

@@ -1,0 +1,61 @@
+"""The steps that commands share: lock a ticket, change it, keep it, and tell of it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from services.chassis.database import UnitOfWork
+from services.chassis.errors import DomainError
+from services.chassis.events import Event
+from services.ticketing import domain, store
+from services.ticketing.domain import Ticket
+from services.ticketing.usecases.answers import answer, public_ticket
+
+
+def locked(work: UnitOfWork, ticket_id: str) -> Ticket:
+    """Return a ticket, locked; refuses with ``ticket_unknown``."""
+    ticket = store.locked(work, ticket_id)
+    if ticket is None:
+        raise DomainError("ticket_unknown")
+    return ticket
+
+
+def staffs_ticket(work: UnitOfWork, ticket_id: str) -> Ticket:
+    """Return a ticket, locked, that this member of staff may act on."""
+    actor = work.context.actor
+    domain.check_role(actor.role, domain.STAFF_ROLES)
+    ticket = locked(work, ticket_id)
+    domain.check_agency(actor.agencies, ticket.agency)
+    return ticket
+
+
+def change(work: UnitOfWork, ticket: Ticket, command: str) -> dict[str, Any]:
+    """Do a command of the caller with a locked ticket; answer the ticket after it."""
+    return keep(work, domain.changed(ticket, command, work.now, actor=work.context.actor.id), command)
+
+
+def expire(work: UnitOfWork, ticket: Ticket, ended_at: datetime) -> None:
+    """End a locked ticket as of the end of its day: nobody waited on until an outage was over.
+
+    The clock does that, not the officer whose command may be the first to meet the ticket.
+    """
+    keep(work, domain.changed(ticket, "expire", ended_at, actor="system"), "expire")
+
+
+def keep(work: UnitOfWork, changed: Ticket, command: str) -> dict[str, Any]:
+    """Store a ticket that ``command`` has changed and tell of it; answer the ticket."""
+    store.update(work, changed)
+    tell_of_ticket(work, domain.TRANSITIONS[command].event, changed)
+    return answer(changed)
+
+
+def tell_of_ticket(work: UnitOfWork, event_type: str, ticket: Ticket) -> None:
+    """Emit an event that carries the whole public ticket."""
+    work.emit(Event(event_type, ticket.id, {"ticket": public_ticket(ticket)}, site=ticket.site))
+
+
+def tell_of_day(work: UnitOfWork, event_type: str, site: str, day: date, **more: Any) -> None:
+    """Emit an event about a site's queue day."""
+    data = {"site": site, "business_date": day.isoformat(), **more}
+    work.emit(Event(event_type, f"{site}/{day.isoformat()}", data, site=site))

@@ -1,0 +1,39 @@
+"""What follows a call: serving begins and ends, nobody comes, or the number is given back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.chassis.database import UnitOfWork
+from services.ticketing import domain, store
+from services.ticketing.usecases.changing import change, keep, locked, staffs_ticket
+
+
+def start_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+    """Begin to serve the called citizen; one at a time, also where the next may be called meanwhile."""
+    ticket = staffs_ticket(work, data["id"])
+    serving = domain.changed(ticket, "start", work.now, actor=work.context.actor.id)
+    if serving.counter is not None:
+        domain.check_nobody_served(store.open_at_counter(work, serving.counter), serving)
+    return keep(work, serving, "start")
+
+
+def complete_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+    """End serving with an outcome, and learn how long it took."""
+    ticket = domain.changed(staffs_ticket(work, data["id"]), "complete", work.now, actor=work.context.actor.id, outcome=data["outcome"])
+    samples, mean = store.pace(work, ticket.site, ticket.service)
+    store.keep_pace(work, ticket.site, ticket.service, samples + 1, domain.new_pace(mean, samples, ticket.serving_seconds))
+    return keep(work, ticket, "complete")
+
+
+def mark_no_show(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+    """Record that the called citizen did not come."""
+    return change(work, staffs_ticket(work, data["id"]), "no-show")
+
+
+def cancel_ticket(work: UnitOfWork, data: dict[str, Any], secret: str) -> dict[str, Any]:
+    """Give a number back: the citizen with the ticket's token, or staff."""
+    if work.context.actor.role in domain.STAFF_ROLES:
+        return change(work, staffs_ticket(work, data["id"]), "cancel")
+    domain.check_ticket_token(secret, data["id"], data.get("token"))
+    return change(work, locked(work, data["id"]), "cancel")
