@@ -16,17 +16,18 @@ from limits.strategies import FixedWindowRateLimiter
 from werkzeug.wrappers import Request
 
 from gateway.problems import Refusal
+from services.chassis.settings import SettingsError
 
 _IPV6_NETWORK = 64
 """A household or office owns a /64: counting single IPv6 addresses would limit nobody."""
 
 
 class RateLimits:
-    """The limits of one gateway; rates are written like ``600/minute``."""
+    """The limits of one gateway; rates are written like ``600/minute``. Raises ``SettingsError`` for other texts."""
 
     def __init__(self, anonymous_rate: str, login_rate: str) -> None:
-        self._anonymous = parse(anonymous_rate)
-        self._login = parse(login_rate)
+        self._anonymous = _rate("MPP_ANONYMOUS_RATE", anonymous_rate)
+        self._login = _rate("MPP_LOGIN_RATE", login_rate)
         self._windows = FixedWindowRateLimiter(MemoryStorage())
 
     def count_anonymous(self, client: str) -> None:
@@ -47,6 +48,13 @@ class RateLimits:
             raise Refusal("rate_limited", headers={"Retry-After": str(seconds)}, retry_after=seconds)
 
 
+def _rate(variable: str, text: str) -> RateLimitItem:
+    try:
+        return parse(text)
+    except ValueError as unreadable:
+        raise SettingsError(f"{variable} must be a rate such as 600/minute, not {text!r}.") from unreadable
+
+
 def client_of(request: Request, trusted_proxies: int) -> str:
     """Return the client's address, or the network of an IPv6 one.
 
@@ -61,6 +69,6 @@ def client_of(request: Request, trusted_proxies: int) -> str:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address[:64]
-    if parsed.version == 6:
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
         return str(ipaddress.ip_network((parsed, _IPV6_NETWORK), strict=False))
-    return str(parsed)
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)

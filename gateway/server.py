@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import resource
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,8 @@ SOCKET_SECONDS = 15
 
 _OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PAUSE_WHEN_FULL = 0.1
+_FILES_BESIDES = 500
+"""Files that the process needs besides its HTTP connections: broker, databases, logs, libraries."""
 
 log = get_logger(__name__)
 
@@ -60,6 +63,7 @@ class HttpServer:
 
         Without SO_REUSEPORT: with it a second process on the same port would silently take half of the requests.
         """
+        _allow_files(MOST_CONNECTIONS)
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
         self._listener = green_socket.socket(family, socket.SOCK_STREAM)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -87,8 +91,8 @@ class HttpServer:
             try:
                 connection, address = self._listener.accept()
             except OSError as error:
-                if self._listener.fd.fileno() < 0 or error.errno == errno.EBADF:
-                    return
+                if error.errno == errno.EBADF:
+                    return  # stopped
                 if error.errno in _OUT_OF_FILES:
                     log.warning("http_out_of_files", connections=len(self._connections))
                 eventlet.sleep(_PAUSE_WHEN_FULL if error.errno in _OUT_OF_FILES else 0)
@@ -113,7 +117,7 @@ class HttpServer:
 
     def stop(self, grace: float) -> None:
         """Stop accepting, close idle connections, let running requests finish for ``grace`` seconds, then close all."""
-        if self._listener is None:
+        if self._accepting is None:
             return
         self._server.is_stopping = True
         self._accepting.kill()
@@ -131,6 +135,16 @@ class HttpServer:
             _shut(state[1])
         with eventlet.Timeout(1, False):
             self._pool.waitall()
+
+
+def _allow_files(wanted: int) -> None:
+    """Raise the process's own limit on open files, usually 1,024, as far as the system admits."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted += _FILES_BESIDES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _shut(connection: Any) -> None:

@@ -31,6 +31,7 @@ class HttpEntrypoint(Entrypoint):
     """
 
     replies = RpcAccess()
+    server: HttpServer | None = None
 
     def start(self) -> None:
         """Listen; raises ``OSError`` when the port is taken."""
@@ -49,11 +50,13 @@ class HttpEntrypoint(Entrypoint):
 
     def stop(self) -> None:
         """Finish what runs, then close."""
-        self.server.stop(STOP_GRACE_SECONDS)
+        if self.server is not None:
+            self.server.stop(STOP_GRACE_SECONDS)
 
     def kill(self) -> None:
         """Close at once."""
-        self.server.stop(0.0)
+        if self.server is not None:
+            self.server.stop(0.0)
 
 
 http = HttpEntrypoint.decorator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 import subprocess
 import sys
@@ -122,6 +123,13 @@ def second_server() -> Callable[[int], subprocess.CompletedProcess[str]]:
         return subprocess.run(command(port), cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
 
     return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _many_files() -> None:
+    """Let this process open more connections than the 1,024 that are usual."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard != resource.RLIM_INFINITY else 8_192, hard))
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import pytest
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from gateway.rate_limit import client_of
+from gateway.rate_limit import RateLimits, client_of
+from services.chassis.settings import SettingsError
 
 pytestmark = pytest.mark.unit
 
@@ -80,3 +81,13 @@ def test_the_client_is_whom_our_own_proxies_name(forwarded, proxies, client):
 def test_ipv6_clients_are_counted_by_network():
     assert client_of(request_from("2001:db8::1"), 0) == client_of(request_from("2001:db8::ffff:1"), 0)
     assert client_of(request_from("2001:db8::1"), 0) != client_of(request_from("2001:db8:0:1::1"), 0)
+
+
+def test_ipv4_clients_of_an_ipv6_listener_are_counted_one_by_one():
+    assert client_of(request_from("::ffff:192.0.2.1"), 0) == "192.0.2.1"
+
+
+@pytest.mark.parametrize("rate", ["", "many", "5", "5/fortnight"])
+def test_a_rate_that_is_none_is_said_to_be_none(rate):
+    with pytest.raises(SettingsError, match="MPP_LOGIN_RATE"):
+        RateLimits("1/minute", rate)
