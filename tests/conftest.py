@@ -1,14 +1,22 @@
 """Servers that the tests share: one private PostgreSQL and one private RabbitMQ per session, started when first asked for."""
 
+from __future__ import annotations
+
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from deploy.servers.postgres import PostgresServer
 from deploy.servers.rabbitmq import RabbitMQServer
+
+if TYPE_CHECKING:
+    from tests.platform.deployment import DeployedPlatform
+
+FIGURES = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +52,40 @@ def rabbitmq_server(server_folder: Path, pytestconfig: pytest.Config) -> Iterato
         yield server
     finally:
         server.kill()  # a clean stop takes seconds, and nobody needs the data again
+
+
+@pytest.fixture(scope="session")
+def deployed_platform(server_folder: Path, pytestconfig: pytest.Config) -> Iterator[DeployedPlatform]:
+    """The platform as processes, with two replicas of ticketing and two gateways; tests leave it running and whole.
+
+    On servers of its own: those of the fixtures above are wiped and filled by other tests. Logs everything (DEBUG), so
+    that a test of what is logged sees all there is.
+    """
+    from tests.platform.deployment import DeployedPlatform
+
+    with (
+        PostgresServer(server_folder / "platform-postgres", durable=False) as postgres,
+        RabbitMQServer(server_folder / "platform-rabbitmq", report=_line_writer(pytestconfig)) as rabbitmq,
+        DeployedPlatform(server_folder / "platform", postgres, rabbitmq, log_level="DEBUG") as platform,
+    ):
+        yield platform
+
+
+@pytest.fixture
+def figures(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Note what a test has measured; all notes are printed at the end of the run."""
+    return lambda text: pytestconfig.stash.setdefault(FIGURES, []).append(f"{request.node.name}: {text}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what was measured."""
+    measured = config.stash.get(FIGURES, [])
+    if measured:
+        terminalreporter.section("figures")
+        for line in measured:
+            terminalreporter.write_line(line)
+
+
+def _line_writer(config: pytest.Config) -> Callable[[str], None]:
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    return terminal.write_line if terminal else lambda line: None

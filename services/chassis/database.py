@@ -34,9 +34,13 @@ from services.chassis.tenancy import role_of, schema_of
 
 _ENTER_REGENCY = sa.text(
     "SELECT set_config('role', :role, true), set_config('search_path', :schema, true),"
-    " set_config('statement_timeout', :timeout, true), set_config('lock_timeout', :timeout, true)"
+    " set_config('statement_timeout', :timeout, true), set_config('lock_timeout', :timeout, true),"
+    " set_config('transaction_timeout', :limit, true)"
 )
-_ENTER_PLATFORM = sa.text("SELECT set_config('search_path', 'platform', true), set_config('statement_timeout', :timeout, true)")
+_ENTER_PLATFORM = sa.text(
+    "SELECT set_config('search_path', 'platform', true), set_config('statement_timeout', :timeout, true),"
+    " set_config('transaction_timeout', :limit, true)"
+)
 _REGENCIES = sa.text("SELECT slug FROM platform.regency WHERE provisioned_at IS NOT NULL ORDER BY slug")
 
 _NEWEST_MIGRATION = sa.text("SELECT version_num FROM platform.migrations_of_chassis")
@@ -50,6 +54,11 @@ NEWEST_MIGRATION = max(file.name[:4] for file in (Path(__file__).parent / "migra
 _UNKNOWN_ROLE = "22023"
 _STATEMENT_TIMEOUT = "57014"
 _LOCK_TIMEOUT = "55P03"
+_TRANSACTION_TIMEOUT = "25P04"
+TRANSACTION_GRACE_SECONDS = 0.5
+"""So long after its deadline the server ends a transaction and its connection: a process that froze in between holds
+no lock that others wait for, and commits nothing late when it wakes. Later than a statement's timeout, which costs
+no connection."""
 _DEADLOCK = ("40P01", "40001")
 _OUT_OF_RESOURCES = "53"
 
@@ -226,7 +235,7 @@ class Database:
             try:
                 if read_only:
                     connection = connection.execution_options(postgresql_readonly=True)
-                connection.execute(enter, {**settings, "timeout": str(max(1, int(call.remaining() * 1000)))})
+                connection.execute(enter, {**settings, **_limits(call)})
             except BaseException as error:
                 connection.close()
                 if attempt == 1 and isinstance(error, DBAPIError) and error.connection_invalidated:
@@ -262,6 +271,12 @@ def _engine(url: str, service: str, pool_size: int) -> Engine:
     )
 
 
+def _limits(call: CallContext) -> dict[str, str]:
+    """Return the timeouts of a transaction in milliseconds."""
+    remaining = call.remaining()
+    return {"timeout": str(max(1, int(remaining * 1000))), "limit": str(max(1, int((remaining + TRANSACTION_GRACE_SECONDS) * 1000)))}
+
+
 def _check_deadline(call: CallContext) -> None:
     if call.remaining() <= 0:
         raise DeadlineExceeded
@@ -277,7 +292,7 @@ def _meaning(error: BaseException) -> BaseException:
     state = getattr(original, "sqlstate", None) or ""
     if state == _UNKNOWN_ROLE and "role" in str(original):
         return DomainError("regency_unknown")
-    if state in (_STATEMENT_TIMEOUT, _LOCK_TIMEOUT):
+    if state in (_STATEMENT_TIMEOUT, _LOCK_TIMEOUT, _TRANSACTION_TIMEOUT):
         return DeadlineExceeded("statement or lock took too long")
     if state in _DEADLOCK:
         return Busy("transactions blocked each other")

@@ -1,0 +1,36 @@
+"""A platform whose servers and processes are killed, with servers of its own so that no other test notices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from deploy.servers.postgres import PostgresServer
+from deploy.servers.rabbitmq import RabbitMQServer
+from tests.fault.platform.drill import Drills
+from tests.platform.deployment import DeployedPlatform
+from tests.platform.journeys import OKU_TIMUR
+
+
+@pytest.fixture(scope="package")
+def drills(server_folder: Path) -> Iterator[Drills]:
+    """The hall of OKU Timur, to be disturbed in the middle of its work."""
+    folder = server_folder / "fault"
+    with (
+        PostgresServer(folder / "postgres", durable=False) as postgres,
+        RabbitMQServer(folder / "rabbitmq") as rabbitmq,
+    ):
+        keep_commit_times(postgres)
+        with DeployedPlatform(folder / "platform", postgres, rabbitmq) as platform:
+            yield Drills(platform, OKU_TIMUR)
+
+
+def keep_commit_times(postgres: PostgresServer) -> None:
+    """Let the server remember when each transaction was committed: the only witness of what was done late."""
+    with psycopg.connect(postgres.admin_url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET track_commit_timestamp = on")
+    postgres.stop()
+    postgres.start()

@@ -1,0 +1,93 @@
+"""One drill: a hall at work, something killed in the middle of it, and the books audited when all were served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kombu import Queue, binding
+
+from services.chassis.broker import EVENT_EXCHANGE, connect
+from tests.platform import checker
+from tests.platform.client import Ledger
+from tests.platform.deployment import DeployedPlatform
+from tests.platform.journeys import Day, Hall
+
+JOURNEYS = 200
+DISTURBED_AT = 0.25
+"""Share of the journeys after which the fault comes."""
+
+RECOVERY_SECONDS = 40.0
+
+
+class Observer:
+    """A consumer outside the platform, with a durable queue of its own, which is looked into after each drill."""
+
+    def __init__(self, url: str, pattern: str) -> None:
+        self._url = url
+        arguments = {"x-queue-type": "quorum"}
+        self._queue = Queue("observer", bindings=[binding(EVENT_EXCHANGE, routing_key=pattern)], queue_arguments=arguments)
+        self.received: list[dict[str, Any]] = []
+        with connect(url) as connection:
+            self._queue(connection.default_channel).declare()
+
+    def look(self) -> list[dict[str, Any]]:
+        """Take what has arrived; return everything received so far."""
+        with connect(self._url) as connection:
+            queue = self._queue(connection.default_channel)
+            while (message := queue.get(accept=["json", "cloudevents"])) is not None:
+                self.received.append(message.decode())
+                message.ack()
+        return self.received
+
+
+class Drills:
+    """The platform, its hall, and what was noted from drill to drill."""
+
+    def __init__(self, platform: DeployedPlatform, hall: Hall) -> None:
+        self.platform = platform
+        self.hall = hall
+        self.observer = Observer(platform.rabbitmq.url, f"{hall.regency}.#")
+
+    def run(self, fault: Callable[[Ledger], None]) -> str:
+        """Play the journeys with the fault in their middle, audit everything, and return the figures."""
+        day = Day(self.platform, self.hall, JOURNEYS)
+        day.begin()
+        try:
+            before = day.wait_served(DISTURBED_AT)
+            fault(day.ledger)
+            during = len(day.completed)
+            day.end()
+        finally:
+            day.abort()
+        assert during < JOURNEYS, "all journeys were over before the fault was"
+        recovery = self.platform.wait_ready(RECOVERY_SECONDS)
+        story = f"{before} of {JOURNEYS} journeys done before, {during} when the fault was over; all ready {recovery:.1f} s later"
+        return "; ".join([story, *self.audit(day)])
+
+    def audit(self, day: Day) -> list[str]:
+        """Check everything that the day has left behind; return the figures."""
+        checker.check_only_outages(day.ledger)
+        checker.check_deadlines(day.ledger)
+        assert len(set(day.completed)) == len(day.completed) == JOURNEYS, "somebody was served twice, or not at all"
+        assert {answer.body["id"] for answer in day.issued} == set(day.completed)
+        latest = checker.check_not_late(day.ledger.records, checker.commit_times(self.platform, self.hall))
+        before = self.tickets()
+        repeated = checker.check_repeats(self.platform, day.ledger)
+        tickets = self.tickets()
+        assert tickets == before, "repeating commands changed tickets"
+        checker.check_tickets(tickets)
+        assert all((ticket["status"], ticket["version"]) == ("completed", 4) for ticket in tickets)
+        figures = [day.ledger.figures(), f"latest commit {latest:.2f} s after its request", f"{repeated} repeats agree"]
+        return [*figures, self._audit_events(tickets)]
+
+    def _audit_events(self, tickets: list[dict[str, Any]]) -> str:
+        log = checker.check_log(self.platform, self.hall, tickets)
+        checker.check_published(self.platform, self.hall, log)
+        twice = checker.check_received(self.observer.look(), log[0]["source"], len(log))
+        checker.check_reports(self.platform, self.hall, tickets)
+        return f"log of {len(log)} events contiguous, {twice} published twice until now"
+
+    def tickets(self) -> list[dict[str, Any]]:
+        """All tickets of the regency, as its auditor sees them."""
+        return self.platform.client(f"auditor@{self.hall.regency}").pages(f"{self.hall.path}/tickets")

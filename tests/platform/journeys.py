@@ -1,0 +1,149 @@
+"""Citizens and counters at work: tickets taken, called, started and completed by several clients at once."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.platform.client import Answer, Client, Ledger
+from tests.platform.deployment import DeployedPlatform
+from tests.processes import eventually
+
+PRIORITY_CLASSES = (None, None, None, "elderly", "disability", "pregnant")
+
+
+@dataclass(frozen=True)
+class Hall:
+    """A site with the services that people come for and the counters at which they are served."""
+
+    regency: str
+    site: str
+    services: tuple[str, ...]
+    counters: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """Beginning of the regency's paths."""
+        return f"/v1/{self.regency}"
+
+
+OKU_TIMUR = Hall(
+    "oku-timur",
+    "martapura",
+    ("PTS-IZN", "CPL-ADM", "KES-LKS", "DIK-LPD"),
+    tuple(f"martapura-{number:02d}" for number in range(1, 9)),
+)
+"""Eight counters that serve every service."""
+
+LAMPUNG_TIMUR = Hall("lampung-timur", "sukadana", ("CPL-KTP", "CPL-KK"), ("sukadana-05",))
+
+
+@dataclass
+class Day:
+    """A hall at work: one client for citizens and one for the officer at each counter, in a thread of its own.
+
+    Each thread takes a number and then serves whoever is next, so that all that were issued are served in the end.
+    """
+
+    platform: DeployedPlatform
+    hall: Hall
+    journeys: int
+    ledger: Ledger = field(default_factory=Ledger)
+    issued: list[Answer] = field(default_factory=list)
+    completed: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._numbers = itertools.count()
+        self._errors: list[BaseException] = []
+        self._closing = threading.Event()
+        officer = f"officer@{self.hall.regency}"
+        self.platform.token(officer)
+        self._threads = [
+            threading.Thread(target=self._work, args=(counter, officer), name=counter, daemon=True) for counter in self.hall.counters
+        ]
+
+    def begin(self) -> None:
+        """Open the counters."""
+        for thread in self._threads:
+            thread.start()
+
+    def wait_served(self, share: float, within: float = 60.0) -> int:
+        """Wait until this share of the journeys is over; return how many are."""
+        eventually(lambda: self._errors or len(self.completed) >= share * self.journeys, within=within, every=0.01)
+        self._raise_error()
+        return len(self.completed)
+
+    def end(self, within: float = 120.0) -> None:
+        """Wait until everybody was served; raises what went wrong at a counter."""
+        for thread in self._threads:
+            thread.join(within)
+        self._raise_error()
+        stuck = [thread.name for thread in self._threads if thread.is_alive()]
+        assert not stuck, f"counters still busy after {within:g} s: {stuck}; {len(self.completed)} journeys done"
+
+    def abort(self) -> None:
+        """Send everybody home after the journey under way."""
+        self._closing.set()
+
+    def _raise_error(self) -> None:
+        if self._errors:
+            raise self._errors[0]
+
+    def _work(self, counter: str, officer: str) -> None:
+        citizen = self.platform.client(ledger=self.ledger)
+        staff = self.platform.client(officer, ledger=self.ledger)
+        try:
+            while next(self._numbers) < self.journeys and not self._closing.is_set():
+                self._journey(citizen, staff, counter)
+        except BaseException as error:  # noqa: BLE001 - raised again by end()
+            self._errors.append(error)
+            self.abort()
+        finally:
+            citizen.close()
+            staff.close()
+
+    def _journey(self, citizen: Client, staff: Client, counter: str) -> None:
+        issued = take_number(citizen, self.hall, random.choice(self.hall.services), random.choice(PRIORITY_CLASSES))
+        self.issued.append(issued)
+        called = staff.command(f"{self.hall.path}/counters/{counter}/call-next")
+        assert called.status == 200, f"nobody waits although a number was just issued: {called}"
+        serve(staff, self.hall, called.body["id"])
+        self.completed.append(called.body["id"])
+
+
+def take_number(client: Client, hall: Hall, service: str, priority_class: str | None = None) -> Answer:
+    """Take a number over the web."""
+    body = {"site": hall.site, "service": service, "channel": "web", "priority_class": priority_class}
+    answer = client.command(f"{hall.path}/tickets", body)
+    assert answer.status == 201, answer
+    return answer
+
+
+def serve(client: Client, hall: Hall, ticket: str, outcome: str = "done") -> Answer:
+    """Start and complete a called ticket."""
+    started = client.command(f"{hall.path}/tickets/{ticket}/start")
+    assert (started.status, started.body.get("status")) == (200, "serving"), started
+    completed = client.command(f"{hall.path}/tickets/{ticket}/complete", {"outcome": outcome})
+    assert (completed.status, completed.body.get("status")) == (200, "completed"), completed
+    return completed
+
+
+def serve_all(client: Client, hall: Hall, counter: str) -> list[str]:
+    """Call and serve at a counter until nobody waits; return the numbers in the order of calling."""
+    numbers = []
+    while (called := client.command(f"{hall.path}/counters/{counter}/call-next")).status == 200:
+        serve(client, hall, called.body["id"])
+        numbers.append(called.body["number"])
+    assert called.status == 204, called
+    return numbers
+
+
+def empty(platform: DeployedPlatform, halls: Sequence[Hall]) -> None:
+    """Serve whoever an earlier test left waiting."""
+    for hall in halls:
+        client = platform.client(f"officer@{hall.regency}")
+        for counter in hall.counters:
+            serve_all(client, hall, counter)
