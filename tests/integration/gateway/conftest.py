@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import resource
 import socket
@@ -39,11 +40,23 @@ class Received:
         return str(document["code"])
 
 
+class _Reader(io.BufferedReader):
+    """One buffer for all answers of a connection: an answer that has been read does not close it."""
+
+    def close(self) -> None:
+        """Stay open for the next answer."""
+
+    def makefile(self, _mode: str) -> _Reader:
+        """Stand in for the socket from which an answer makes its file."""
+        return self
+
+
 class Connection:
     """A client connection on which a test may send anything."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.reader = _Reader(socket.SocketIO(self.socket, "r"))
 
     def send(self, raw: bytes) -> Connection:
         self.socket.sendall(raw)
@@ -51,7 +64,7 @@ class Connection:
 
     def answer(self, method: str = "GET") -> Received:
         """Read one answer."""
-        response = HTTPResponse(self.socket, method=method)
+        response = HTTPResponse(self.reader, method=method)  # type: ignore[arg-type]
         response.begin()
         received = Received(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
         response.close()
@@ -60,7 +73,7 @@ class Connection:
     def is_closed(self) -> bool:
         """Whether the server closes the connection without another byte (waits until it does)."""
         try:
-            return self.socket.recv(1) == b""
+            return self.reader.read(1) == b""
         except ConnectionResetError:
             return True
 
