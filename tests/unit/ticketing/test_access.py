@@ -1,0 +1,96 @@
+"""Roles, channels, agencies and ticket tokens."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.contracts.catalog.access import ROLES
+from services.contracts.catalog.entities import CHANNELS
+from services.contracts.ticketing import IssuedTicket
+from services.ticketing import domain
+from services.ticketing.domain import QueueRefusal
+
+pytestmark = pytest.mark.unit
+
+ALL_ROLES = (*ROLES, "anonymous", "citizen", "system")
+MAY_ISSUE = {
+    "anonymous": {"web"},
+    "citizen": {"web"},
+    "kiosk": {"kiosk"},
+    "display": set(),
+    "auditor": set(),
+    **{role: set(CHANNELS) for role in ("officer", "front_desk", "supervisor", "administrator", "operator", "system")},
+}
+SECRET = "s" * 32
+TICKET = "7d0f1c1e-5f0a-4b56-9a3b-0c5b2f6a1e11"
+
+
+def code(act, *arguments):
+    with pytest.raises(QueueRefusal) as caught:
+        act(*arguments)
+    return caught.value.code
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("role", ALL_ROLES)
+def test_channels_of_each_role(role, channel):
+    if channel in MAY_ISSUE[role]:
+        domain.check_channel(role, channel)
+    else:
+        assert code(domain.check_channel, role, channel) == "channel_not_allowed"
+
+
+def test_a_role_that_nobody_knows_may_nothing():
+    assert code(domain.check_channel, "stranger", "web") == "channel_not_allowed"
+    assert code(domain.check_role, "stranger", domain.READING_ROLES) == "role_forbidden"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "roles"),
+    [
+        (domain.STAFF_ROLES, {"officer", "front_desk", "supervisor", "administrator", "operator", "system"}),
+        (domain.CALLING_ROLES, {"officer", "supervisor", "administrator", "operator", "system"}),
+        (domain.READING_ROLES, {"officer", "front_desk", "supervisor", "administrator", "operator", "system", "auditor"}),
+    ],
+    ids=["act on tickets", "call the next", "read"],
+)
+def test_who_may(allowed, roles):
+    for role in ALL_ROLES:
+        if role in roles:
+            domain.check_role(role, allowed)
+        else:
+            assert code(domain.check_role, role, allowed) == "role_forbidden"
+
+
+def test_an_officer_acts_for_the_own_agencies():
+    domain.check_agency(("CPL", "SOS"), "SOS")
+    domain.check_agency(None, "KES")
+    assert code(domain.check_agency, ("CPL", "SOS"), "KES") == "agency_forbidden"
+    assert code(domain.check_agency, (), "KES") == "agency_forbidden"
+
+
+class TestTicketToken:
+    def test_is_the_same_each_time_so_that_a_lost_answer_can_be_repeated(self):
+        assert domain.ticket_token(SECRET, TICKET) == domain.ticket_token(SECRET, TICKET)
+
+    def test_carries_256_bits_that_depend_on_secret_and_ticket(self):
+        tokens = {domain.ticket_token(secret, ticket) for secret in (SECRET, SECRET + "x") for ticket in (TICKET, TICKET.replace("7", "8"))}
+        assert len(tokens) == 4
+        assert {len(base64.urlsafe_b64decode(token + "=")) for token in tokens} == {32}
+
+    def test_does_not_show_the_ticket(self):
+        assert TICKET[:8] not in domain.ticket_token(SECRET, TICKET)
+
+    def test_fits_its_contract(self):
+        assert not IssuedTicket(only=["token"]).validate({"token": domain.ticket_token(SECRET, TICKET)})
+
+    def test_opens_its_own_ticket_only(self):
+        domain.check_ticket_token(SECRET, TICKET, domain.ticket_token(SECRET, TICKET))
+        other = domain.ticket_token(SECRET, TICKET.replace("7", "8"))
+        assert code(domain.check_ticket_token, SECRET, TICKET, other) == "ticket_token_invalid"
+
+    @given(st.none() | st.text(max_size=60))
+    def test_nothing_else_opens_it(self, token):
+        assert code(domain.check_ticket_token, SECRET, TICKET, token) == "ticket_token_invalid"
