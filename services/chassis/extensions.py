@@ -15,7 +15,7 @@ from nameko.extensions import DependencyProvider, SharedExtension
 from services.chassis import commands
 from services.chassis.broker import EventPublisher, Subscription
 from services.chassis.database import Database
-from services.chassis.errors import Unavailable
+from services.chassis.errors import DatabaseUnavailable, Unavailable
 from services.chassis.logs import get_logger
 from services.chassis.probes import PROBES
 from services.chassis.relay import Relay
@@ -170,16 +170,28 @@ def upkeep(database: Database, event_log_months: int) -> None:
 
     :param event_log_months: how many full months the event log goes back.
     """
-    now = database.clock.now()
+    now, failure = database.clock.now(), None
     for server in database.servers:
         for regency in database.regencies(server):
-            with database.platform_work(timeout=60.0, server=server) as work:
-                for ahead in (0, 1, 2):
-                    work.execute(_PREPARE, {"schema": schema_of(regency), "month": _month(now, ahead)})
-                work.execute(_CUT, {"schema": schema_of(regency), "before": _month(now, -event_log_months)})
-            with database.regency_work(regency, timeout=60.0) as unit:
-                commands.forget(unit, now - timedelta(hours=commands.RETENTION_HOURS))
+            try:
+                _upkeep_of(database, server, regency, now, event_log_months)
+            except DatabaseUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001  (told at the end; the others must not wait for its repair)
+                log.error("upkeep_of_regency_failed", service=database.service, regency=regency, reason=type(error).__name__)
+                failure = error
             time.sleep(0)  # let others run between two regencies
+    if failure is not None:
+        raise failure
+
+
+def _upkeep_of(database: Database, server: str, regency: str, now: datetime, event_log_months: int) -> None:
+    with database.platform_work(timeout=60.0, server=server) as work:
+        for ahead in (0, 1, 2):
+            work.execute(_PREPARE, {"schema": schema_of(regency), "month": _month(now, ahead)})
+        work.execute(_CUT, {"schema": schema_of(regency), "before": _month(now, -event_log_months)})
+    with database.regency_work(regency, timeout=60.0) as unit:
+        commands.forget(unit, now - timedelta(hours=commands.RETENTION_HOURS))
 
 
 def _month(now: datetime, shift: int) -> date:

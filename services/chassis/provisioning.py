@@ -20,8 +20,8 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL, Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
+from services.chassis.platform_functions import FUNCTIONS
 from services.chassis.tenancy import group_of, role_of, schema_of
 
 CHASSIS_MIGRATIONS = Path(__file__).parent / "migrations"
@@ -29,6 +29,15 @@ LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "300s"
 MONTHS_AHEAD = 2
 """Partitions of the event log made ahead; beyond them the default partition takes what comes."""
+
+APPEND_ONLY = ("event_log", "audit_log")
+"""What happened is neither changed nor removed, not even by the service itself."""
+
+_TABLES = """
+    SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = :schema AND relkind IN ('r', 'p') AND NOT relispartition AND relname NOT LIKE 'migrations\\_of\\_%'
+    ORDER BY relname
+"""
 
 Progress = Callable[[str], None]
 
@@ -55,6 +64,8 @@ class Provisioner:
     def prepare(self) -> None:
         """Create the service's login and database and bring the schema ``platform`` up to date."""
         with self._connected(self._admin, autocommit=True) as connection:
+            # Held until the connection closes: CREATE DATABASE runs outside any transaction.
+            connection.execute(sa.text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": f"mpp:{self.service}:prepare"})
             self._ensure_login(connection)
             self._ensure_database(connection)
         with self._connected(self._own) as connection:
@@ -63,6 +74,7 @@ class Provisioner:
             self._upgrade(connection, "platform")
             for statement in self._platform_rights():
                 connection.execute(sa.text(statement))
+            self._ensure_row_security(connection)
             connection.commit()
 
     def add_regency(self, regency: str, facts: Mapping[str, Any]) -> None:
@@ -108,8 +120,8 @@ class Provisioner:
                     self._lock(connection, regency)
                     self._migrate_regency(connection, regency)
                     connection.commit()
-            except SQLAlchemyError as error:
-                report.failed[regency] = str(getattr(error, "orig", error)).splitlines()[0]
+            except Exception as error:  # noqa: BLE001  (whatever it is: reported, and the next regency's turn)
+                report.failed[regency] = str(getattr(error, "orig", error)).partition("\n")[0] or type(error).__name__
                 progress(f"{self.service}: {position}/{len(regencies)} {regency} FAILED: {report.failed[regency]}")
             else:
                 report.done.append(regency)
@@ -162,8 +174,11 @@ class Provisioner:
         if not _found(connection, "SELECT 1 FROM pg_roles WHERE rolname = :name", name=self._login.username):
             connection.execute(sa.text(f"CREATE ROLE {login} LOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE"))
         if self._login.password:
-            password = str(self._login.password).replace("'", "''")
-            connection.exec_driver_sql(f"ALTER ROLE {login} PASSWORD '{password}'")
+            # Hashed here: the server's log and errors show statements.
+            session: Any = connection.connection.driver_connection
+            name, password = str(self._login.username), str(self._login.password)
+            secret = session.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
+            connection.exec_driver_sql(f"ALTER ROLE {login} PASSWORD '{secret}'")
         if not _found(connection, "SELECT 1 FROM pg_roles WHERE rolname = :name", name=group_of(self.service)):
             connection.execute(sa.text(f"CREATE ROLE {group} NOLOGIN"))
 
@@ -190,8 +205,7 @@ class Provisioner:
                 sa.text("SELECT platform.prepare_event_log(:schema, :month)"),
                 {"schema": schema_of(regency), "month": month},
             )
-        for statement in self._regency_rights(regency):
-            connection.execute(sa.text(statement))
+        self._grant_regency(connection, regency)
 
     def _upgrade(self, connection: Connection, schema: str) -> None:
         """Run the chassis's and the service's own migrations in one schema, inside the open transaction."""
@@ -201,8 +215,8 @@ class Provisioner:
             if folder.is_dir():
                 _run_alembic(connection, folder, version_table=f"migrations_of_{owner}", schema=schema)
         if kind == "platform":
-            connection.execute(sa.text(_PREPARE_EVENT_LOG))
-            connection.execute(sa.text(_CUT_EVENT_LOG))
+            for function in FUNCTIONS:
+                connection.exec_driver_sql(function.replace("%", "%%"))
 
     def _platform_rights(self) -> list[str]:
         login, group = _quoted(self._login.username or ""), _quoted(group_of(self.service))
@@ -213,27 +227,36 @@ class Provisioner:
             f"GRANT INSERT ON platform.outbox TO {group}",
             "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA platform FROM PUBLIC",
             f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA platform TO {login}",
-            # A regency's role may say only what happened in its own regency.
-            "ALTER TABLE platform.outbox ENABLE ROW LEVEL SECURITY",
-            "DROP POLICY IF EXISTS own_regency ON platform.outbox",
-            (
-                f"CREATE POLICY own_regency ON platform.outbox FOR INSERT TO {group}"
-                f" WITH CHECK (current_user = '{self.service}_' || replace(regency, '-', '_'))"
-            ),
-            "DROP POLICY IF EXISTS relay ON platform.outbox",
-            f"CREATE POLICY relay ON platform.outbox FOR ALL TO {login} USING (true)",
         ]
 
-    def _regency_rights(self, regency: str) -> list[str]:
+    def _ensure_row_security(self, connection: Connection) -> None:
+        """A regency's role may say only what happened in its own regency."""
+        # Once: these statements wait for every relay, and all commands wait behind them.
+        if _found(connection, "SELECT 1 FROM pg_policies WHERE schemaname = 'platform' AND policyname = 'relay'"):
+            return
+        own = f"current_user = '{self.service}_' || replace(regency, '-', '_')"
+        for statement in (
+            "ALTER TABLE platform.outbox ENABLE ROW LEVEL SECURITY",
+            "DROP POLICY IF EXISTS own_regency ON platform.outbox",
+            f"CREATE POLICY own_regency ON platform.outbox FOR INSERT TO {_quoted(group_of(self.service))} WITH CHECK ({own})",
+            f"CREATE POLICY relay ON platform.outbox FOR ALL TO {_quoted(self._login.username or '')} USING (true)",
+        ):
+            connection.execute(sa.text(statement))
+
+    def _grant_regency(self, connection: Connection, regency: str) -> None:
         schema, role = _quoted(schema_of(regency)), _quoted(role_of(self.service, regency))
-        return [
+        # Not the migrations' own tables, and no partition: rights on one would go around those on its log.
+        rows = connection.execute(sa.text(_TABLES), {"schema": schema_of(regency)})
+        tables = ", ".join(f"{schema}.{_quoted(name)}" for name in rows.scalars() if name not in APPEND_ONLY)
+        logs = ", ".join(f"{schema}.{_quoted(name)}" for name in APPEND_ONLY)
+        for statement in (
             f"GRANT USAGE ON SCHEMA {schema} TO {role}",
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+            f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {role}",
+            f"GRANT SELECT, INSERT ON {logs} TO {role}",
             f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
-            # Both logs are append-only, for the service too.
-            f"REVOKE UPDATE, DELETE, TRUNCATE ON {schema}.event_log, {schema}.audit_log FROM {role}",
-            f"REVOKE ALL ON {schema}.migrations_of_chassis FROM {role}",
-        ]
+        ):
+            connection.execute(sa.text(statement))
 
 
 def _run_alembic(connection: Connection, folder: Path, *, version_table: str, schema: str) -> None:
@@ -262,37 +285,3 @@ def _quoted(identifier: str) -> str:
 def _months(today: date, ahead: int) -> list[date]:
     first = today.year * 12 + today.month - 1
     return [date((first + step) // 12, (first + step) % 12 + 1, 1) for step in range(ahead + 1)]
-
-
-# Owned by the administrator, run with its rights: a service may make and cut partitions, and nothing else.
-_PREPARE_EVENT_LOG = """
-CREATE OR REPLACE FUNCTION platform.prepare_event_log(regency_schema text, month date) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE part text := 'event_log_' || to_char(month, 'YYYYMM');
-BEGIN
-    IF to_regclass(format('%I.%I', regency_schema, part)) IS NOT NULL THEN RETURN false; END IF;
-    EXECUTE format('CREATE TABLE %I.%I PARTITION OF %I.event_log FOR VALUES FROM (%L) TO (%L)',
-        regency_schema, part, regency_schema,
-        (date_trunc('month', month)::date || ' 00:00:00+00'),
-        ((date_trunc('month', month) + interval '1 month')::date || ' 00:00:00+00'));
-    RETURN true;
-END $$
-"""
-
-_CUT_EVENT_LOG = """
-CREATE OR REPLACE FUNCTION platform.cut_event_log(regency_schema text, before date) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE part text; cut integer := 0;
-BEGIN
-    FOR part IN SELECT c.relname FROM pg_inherits i
-        JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent
-        JOIN pg_namespace n ON n.oid = p.relnamespace
-        WHERE n.nspname = regency_schema AND p.relname = 'event_log' AND c.relname ~ '^event_log_[0-9]{6}$'
-          AND right(c.relname, 6) < to_char(before, 'YYYYMM')
-    LOOP
-        EXECUTE format('DROP TABLE %I.%I', regency_schema, part);
-        cut := cut + 1;
-    END LOOP;
-    RETURN cut;
-END $$
-"""

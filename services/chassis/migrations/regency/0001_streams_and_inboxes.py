@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("source", "sequence", "time"),
         postgresql_partition_by="RANGE (time)",
     )
-    # Nothing is refused when the month's partition was not made in time; the upkeep counts what lands here.
+    # Nothing is refused when the month's partition was not made in time; the upkeep makes it and moves what landed here.
     op.execute("CREATE TABLE event_log_rest PARTITION OF event_log DEFAULT")
     op.create_table(
         "command_inbox",
