@@ -25,7 +25,7 @@ def binaries_for(account: Account | None, folder: Path) -> Path:
     if _can_run(installed, account):
         return installed / _PROGRAMS / "bin"
     copy = folder / f"postgresql-{importlib.metadata.version(PACKAGE)}"
-    if not copy.exists():
+    if not _can_run(copy, account):
         unfinished = folder / "postgresql.copying"
         shutil.rmtree(unfinished, ignore_errors=True)
         for part in (_PROGRAMS, _LIBRARIES):
@@ -33,6 +33,7 @@ def binaries_for(account: Account | None, folder: Path) -> Path:
         for path in (unfinished, *unfinished.rglob("*")):
             executable = path.is_dir() or os.access(path, os.X_OK)
             path.chmod(path.stat().st_mode | (0o055 if executable else 0o044))
+        shutil.rmtree(copy, ignore_errors=True)  # left incomplete by an earlier release
         unfinished.rename(copy)
     if not _can_run(copy, account):
         raise ServerError(f"the programs of PostgreSQL cannot be executed in {copy}: is it mounted without exec?")
@@ -51,7 +52,7 @@ def _can_run(root: Path, account: Account | None) -> bool:
             check=False,
             **switch(account),
         )
-    except PermissionError:
+    except (PermissionError, FileNotFoundError):
         return False
     return done.returncode == 0
 
