@@ -9,6 +9,7 @@ import click
 from deploy.cli.dead_letters import dead_letters
 from deploy.cli.events import events
 from deploy.cli.failures import explained
+from deploy.cli.operators import operator
 from deploy.cli.regency import migrate, regency, seed_command
 from services.chassis.settings import SERVICES
 
@@ -66,5 +67,6 @@ def up(broker: str) -> None:
 mpp.add_command(migrate)
 mpp.add_command(seed_command)
 mpp.add_command(regency)
+mpp.add_command(operator)
 mpp.add_command(events)
 mpp.add_command(dead_letters)

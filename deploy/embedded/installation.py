@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +45,7 @@ class Installation:
             except BaseException:
                 self._postgres.stop()
                 raise
+        self._write_environment()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -70,6 +72,16 @@ class Installation:
             "MPP_TICKET_TOKEN_SECRET": kept["ticket_token"],
             **{f"MPP_{service.upper()}_DATABASE_URL": self._postgres.url(service, service, kept[service]) for service in SERVICES},
         }
+
+    @property
+    def environment_file(self) -> Path:
+        """Where :meth:`environment` stands for a shell of this account, so that `mpp events tail` and others work there."""
+        return self.folder / "environment"
+
+    def _write_environment(self) -> None:
+        lines = ["# Written at each start. In a shell: set -a; . FILE; set +a"]
+        lines += [f"{name}={shlex.quote(value)}" for name, value in self.environment().items()]
+        write_private(self.environment_file, "\n".join(lines) + "\n")
 
     def _secrets(self) -> dict[str, str]:
         """Return this installation's secrets, made at its first start and kept for its owner only."""

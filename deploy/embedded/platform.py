@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from services.chassis.context import SYSTEM, CallContext
 from services.chassis.database import Database
 from services.chassis.probes import PROBES
 from services.chassis.rpc import RpcClient
-from services.chassis.settings import SERVICES, Settings
+from services.chassis.settings import EMBEDDED_BROKER, SERVICES, Settings
 from services.contracts.subscriptions import SUBSCRIPTIONS
 
 READY_SECONDS = 60.0
@@ -43,7 +44,7 @@ def run(installation: Installation, progress: Progress, *, data: Path = DATA) ->
     def when_started() -> None:
         wait_until_ready()
         _load(settings, demo, progress)
-        progress(banner(settings, demo))
+        progress(banner(settings, demo, installation.environment_file))
 
     services = [parts.service_class(part) for part in (*SERVICES, "gateway")]
     return process.run(services, settings, SUBSCRIPTIONS, probe_server=False, when_started=when_started)
@@ -101,8 +102,11 @@ def wait_until_followed(client: RpcClient, follower: str, owner: str, regency: s
     raise StartError(f"{follower} has not followed {owner} for {regency} within {READY_SECONDS:.0f} s")
 
 
-def banner(settings: Settings, demo: list[dict]) -> str:  # type: ignore[type-arg]
-    """Return what somebody who just started the platform needs: addresses, accounts, a first request."""
+def banner(settings: Settings, demo: list[dict], environment: Path) -> str:  # type: ignore[type-arg]
+    """Return what somebody who just started the platform needs: addresses, accounts, a first request.
+
+    :param environment: file with the variables that the commands of `mpp` read in another shell.
+    """
     host = "127.0.0.1" if settings.http_host in ("0.0.0.0", "::") else settings.http_host  # noqa: S104
     base = f"http://{host}:{settings.http_port}"
     slugs = [document["regency"]["id"] for document in demo]
@@ -122,6 +126,15 @@ def banner(settings: Settings, demo: list[dict]) -> str:  # type: ignore[type-ar
             "Take a number:",
             f"  curl -H 'Content-Type: application/json' -d '{FIRST_TICKET}' {base}/v1/lampung-timur/tickets",
             "",
+            *_watching(settings, environment),
             "Ctrl-C stops it; the data stay.",
         ]
     )
+
+
+def _watching(settings: Settings, environment: Path) -> list[str]:
+    """Return how to watch events from another shell, where the broker can be reached from there."""
+    if settings.broker_url.startswith(EMBEDDED_BROKER):
+        return []
+    mpp = Path(sys.executable).with_name("mpp")
+    return ["Watch events:", f"  set -a; . {environment}; set +a; {mpp} events tail", ""]
