@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import services
-from services.chassis.database import HOME, url_on
+from services.chassis.connections import HOME, url_on
 from services.chassis.provisioning import Provisioner
 from services.chassis.settings import SERVICES, Settings
 

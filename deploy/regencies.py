@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deploy import parts
-from services.chassis.database import HOME
+from services.chassis.connections import HOME
 from services.chassis.provisioning import MigrationReport
 from services.chassis.settings import Settings
 

@@ -7,11 +7,6 @@ itself. State, events and the command's result are committed together or not at 
 
 from __future__ import annotations
 
-import os
-
-# psycopg's C wait would block every green thread of the process (two threads on one row lock hang it for good).
-os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
-
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,15 +15,15 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, CursorResult, Engine
+from sqlalchemy.engine import Connection, CursorResult
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import Executable
 
 from services.chassis import events, metrics
 from services.chassis.clock import Clock, SystemClock
+from services.chassis.connections import HOME, ConnectionPool, meaning, url_on
 from services.chassis.context import SYSTEM, CallContext
-from services.chassis.errors import Busy, DatabaseUnavailable, DeadlineExceeded, DomainError
+from services.chassis.errors import DatabaseUnavailable, DeadlineExceeded
 from services.chassis.events import Event
 from services.chassis.tenancy import role_of, schema_of
 
@@ -38,29 +33,21 @@ _ENTER_REGENCY = sa.text(
     " set_config('transaction_timeout', :limit, true)"
 )
 _ENTER_PLATFORM = sa.text(
-    "SELECT set_config('search_path', 'platform', true), set_config('statement_timeout', :timeout, true),"
+    "SELECT set_config('search_path', 'platform', true),"
+    " set_config('statement_timeout', :timeout, true), set_config('lock_timeout', :timeout, true),"
     " set_config('transaction_timeout', :limit, true)"
 )
 _REGENCIES = sa.text("SELECT slug FROM platform.regency WHERE provisioned_at IS NOT NULL ORDER BY slug")
 
 _NEWEST_MIGRATION = sa.text("SELECT version_num FROM platform.migrations_of_chassis")
 
-HOME = ""
-"""The server in the service's own URL, where every regency is that was not placed elsewhere."""
-
 NEWEST_MIGRATION = max(file.name[:4] for file in (Path(__file__).parent / "migrations" / "platform").glob("[0-9]*.py"))
 """Revision of the platform schema that this program needs."""
 
-_UNKNOWN_ROLE = "22023"
-_STATEMENT_TIMEOUT = "57014"
-_LOCK_TIMEOUT = "55P03"
-_TRANSACTION_TIMEOUT = "25P04"
 TRANSACTION_GRACE_SECONDS = 0.5
 """So long after its deadline the server ends a transaction and its connection: a process that froze in between holds
 no lock that others wait for, and commits nothing late when it wakes. Later than a statement's timeout, which costs
 no connection."""
-_DEADLOCK = ("40P01", "40001")
-_OUT_OF_RESOURCES = "53"
 
 
 class Work:
@@ -135,7 +122,7 @@ class Database:
         self._placement = dict(placement or {})
         self.servers = (HOME, *sorted(set(self._placement.values())))
         """The database servers of this service; all but :data:`HOME` by address."""
-        self._engines = {server: _engine(url_on(server, url), service, pool_size) for server in self.servers}
+        self._pools = {server: ConnectionPool(url_on(server, url), service, pool_size) for server in self.servers}
         metrics.DATABASE_POOL_IN_USE.labels(service).set_function(self._connections_in_use)
 
     @contextmanager
@@ -201,11 +188,11 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
-        for engine in self._engines.values():
-            engine.dispose()
+        for pool in self._pools.values():
+            pool.close()
 
     def _connections_in_use(self) -> int:
-        return sum(engine.pool.checkedout() for engine in self._engines.values())  # type: ignore[attr-defined]
+        return sum(pool.in_use() for pool in self._pools.values())
 
     @contextmanager
     def _transaction(
@@ -213,21 +200,23 @@ class Database:
     ) -> Iterator[Connection]:
         started = time.perf_counter()
         try:
-            connection = self._entered(self._engines[server], enter, settings, call, read_only)
-            try:
-                yield connection
-                connection.commit()
-            finally:
-                connection.close()
+            _check_deadline(call)
+            with self._pools[server].turn(call.remaining()) as engine:
+                connection = self._entered(engine, enter, settings, call, read_only)
+                try:
+                    yield connection
+                    connection.commit()
+                finally:
+                    connection.close()
         except (SQLAlchemyError, psycopg.Error) as error:
-            meaning = _meaning(error)
-            if meaning is error:
+            told = meaning(error)
+            if told is error:
                 raise
-            raise meaning from error
+            raise told from error
         finally:
             metrics.DATABASE_WORK.labels(self.service).observe(time.perf_counter() - started)
 
-    def _entered(self, engine: Engine, enter: sa.TextClause, settings: dict[str, Any], call: CallContext, read_only: bool) -> Connection:
+    def _entered(self, engine: sa.Engine, enter: sa.TextClause, settings: dict[str, Any], call: CallContext, read_only: bool) -> Connection:
         """Connect and run the entering statement; once more on a fresh connection if the pooled one had died."""
         for attempt in (1, 2):
             _check_deadline(call)
@@ -245,32 +234,6 @@ class Database:
         raise AssertionError("unreachable")  # pragma: no cover
 
 
-def url_on(server: str, url: str) -> str:
-    """Return a database URL on another server (``host:port``), or as it is for :data:`HOME`."""
-    if server == HOME:
-        return url
-    host, _, port = server.rpartition(":")
-    return sa.make_url(url).set(host=host, port=int(port)).render_as_string(hide_password=False)
-
-
-def _engine(url: str, service: str, pool_size: int) -> Engine:
-    return sa.create_engine(
-        sa.make_url(url).set(drivername="postgresql+psycopg"),
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=5.0,
-        pool_recycle=900,  # a backend that has touched hundreds of schemas holds much memory
-        pool_use_lifo=True,
-        connect_args={
-            # Plans made for one regency's search_path do not fit the next ("cached plan must not change result type").
-            "prepare_threshold": None,
-            "connect_timeout": 3,
-            "application_name": f"mpp-{service}",
-            "options": "-c timezone=UTC",
-        },
-    )
-
-
 def _limits(call: CallContext) -> dict[str, str]:
     """Return the timeouts of a transaction in milliseconds."""
     remaining = call.remaining()
@@ -280,24 +243,3 @@ def _limits(call: CallContext) -> dict[str, str]:
 def _check_deadline(call: CallContext) -> None:
     if call.remaining() <= 0:
         raise DeadlineExceeded
-
-
-def _meaning(error: BaseException) -> BaseException:
-    """Translate a driver's error into ours; errors that are bugs or broken rules come back as they are."""
-    if isinstance(error, PoolTimeout):
-        return Busy("no database connection free")
-    if not isinstance(error, DBAPIError):
-        return error
-    original = error.orig
-    state = getattr(original, "sqlstate", None) or ""
-    if state == _UNKNOWN_ROLE and "role" in str(original):
-        return DomainError("regency_unknown")
-    if state in (_STATEMENT_TIMEOUT, _LOCK_TIMEOUT, _TRANSACTION_TIMEOUT):
-        return DeadlineExceeded("statement or lock took too long")
-    if state in _DEADLOCK:
-        return Busy("transactions blocked each other")
-    if error.connection_invalidated or state.startswith(("08", "57P", _OUT_OF_RESOURCES)):
-        return DatabaseUnavailable(type(original).__name__)
-    if isinstance(original, psycopg.OperationalError):
-        return DatabaseUnavailable(type(original).__name__)
-    return error

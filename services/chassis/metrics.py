@@ -50,8 +50,8 @@ EVENT_AGE = Histogram("mpp_event_age_seconds", "Age of an event when its handler
 EVENTS_CAUGHT_UP = Counter("mpp_events_caught_up_total", "Events fetched from the owner's log because they had not arrived.", ["consumer"])
 SEQUENCE_GAPS = Counter("mpp_sequence_gaps_total", "Holes in a stream that outlived the grace period.", ["consumer"])
 
-OUTBOX_PENDING = Gauge("mpp_outbox_pending", "Events committed and not yet confirmed by the broker.", ["service"])
-OUTBOX_OLDEST_AGE = Gauge("mpp_outbox_oldest_age_seconds", "Age of the oldest event in the outbox.", ["service"])
+OUTBOX_PENDING = Gauge("mpp_outbox_pending", "Events committed and not yet confirmed by the broker.", ["service", "server"])
+OUTBOX_OLDEST_AGE = Gauge("mpp_outbox_oldest_age_seconds", "Age of the oldest event in the outbox.", ["service", "server"])
 RELAY_FAILURES = Counter("mpp_relay_failures_total", "Batches that the relay could not publish.", ["service"])
 
 INBOX_FAILURES = Counter("mpp_inbox_failures_total", "Handler attempts that failed.", ["consumer", "type"])
@@ -59,6 +59,12 @@ DEAD_LETTERS = Counter("mpp_dead_letters_total", "Events given up after the last
 
 DATABASE_WORK = Histogram("mpp_database_work_duration_seconds", "Units of work from connection to commit.", ["service"], buckets=_LATENCY)
 DATABASE_POOL_IN_USE = Gauge("mpp_database_pool_in_use", "Connections of the pool in use.", ["service"])
+DATABASE_POOL_WAITERS = Gauge("mpp_database_pool_waiters", "Units of work waiting for a connection.", ["service"])
+DATABASE_OLDEST_TRANSACTION = Gauge(
+    "mpp_database_oldest_transaction_age_seconds",
+    "Age of the oldest open transaction in the service's database, whoever holds it: while it is open, polls get slower.",
+    ["service", "server"],
+)
 TURNSTILE_WAITERS = Gauge("mpp_turnstile_waiters", "Commands waiting for their regency's turn.", ["service"])
 
 TICKETS_WAITING = Gauge("mpp_tickets_waiting", "Tickets in state waiting today.", ["regency"])

@@ -18,7 +18,8 @@ import sqlalchemy as sa
 
 from services.chassis import metrics
 from services.chassis.broker import EventPublisher, Outgoing
-from services.chassis.database import HOME, Database, PlatformWork
+from services.chassis.connections import HOME
+from services.chassis.database import Database, PlatformWork
 from services.chassis.errors import Unavailable
 from services.chassis.events import CONTENT_TYPE, Envelope
 from services.chassis.logs import get_logger
@@ -46,7 +47,10 @@ _HEADS = sa.text("""
 
 _READ_HEADS = sa.text("SELECT source, regency, sequence FROM platform.stream_head ORDER BY source")
 
-_BACKLOG = sa.text("SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - min(time)), 0) AS oldest FROM platform.outbox")
+_BACKLOG = sa.text("""
+    SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - min(time)), 0) AS oldest,
+           platform.oldest_transaction_age() AS oldest_transaction FROM platform.outbox
+""")
 
 
 class Relay:
@@ -129,8 +133,10 @@ class Relay:
     def _measure(self) -> None:
         with self._database.platform_work(server=self._server) as work:
             backlog = work.execute(_BACKLOG).one()
-        metrics.OUTBOX_PENDING.labels(self._database.service).set(backlog.pending)
-        metrics.OUTBOX_OLDEST_AGE.labels(self._database.service).set(float(backlog.oldest))
+        labels = (self._database.service, self._server or "home")
+        metrics.OUTBOX_PENDING.labels(*labels).set(backlog.pending)
+        metrics.OUTBOX_OLDEST_AGE.labels(*labels).set(float(backlog.oldest))
+        metrics.DATABASE_OLDEST_TRANSACTION.labels(*labels).set(backlog.oldest_transaction)
 
     def _failed(self, reason: str, pause: float) -> float:
         metrics.RELAY_FAILURES.labels(self._database.service).inc()

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 HOUSE = Path(__file__).resolve().parents[3]
 DECLARED = {name: value for name, value in vars(metrics).items() if isinstance(value, MetricWrapperBase)}
 
-LABELS = {"service", "method", "outcome", "type", "consumer", "route", "status", "reason", "regency"}
+LABELS = {"service", "method", "outcome", "type", "consumer", "route", "status", "reason", "server", "regency"}
 """Each has few values. Another label needs a thought about how many values it can have, and a line here."""
 
 WITH_REGENCY = {"mpp_tickets_waiting", "mpp_tickets_longest_wait_seconds"}

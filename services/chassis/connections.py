@@ -1,0 +1,115 @@
+"""Connections to one database server: few, shared by all regencies, and waited for no longer than the caller can wait.
+
+What goes wrong on a connection is told here in the platform's own terms; everything else about PostgreSQL's errors
+stays inside.
+"""
+
+from __future__ import annotations
+
+import os
+
+# psycopg's C wait would block every green thread of the process (two threads on one row lock hang it for good).
+os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from services.chassis import metrics
+from services.chassis.errors import Busy, DatabaseUnavailable, DeadlineExceeded, DomainError
+
+HOME = ""
+"""The server in the service's own URL, where every regency is that was not placed elsewhere."""
+
+LONGEST_WAIT = 5.0
+"""Seconds that anybody waits for a connection; less when its deadline is nearer."""
+
+_UNKNOWN_ROLE = "22023"
+_TIMEOUTS = ("57014", "55P03", "25P04")  # of a statement, of a lock, of a transaction
+_DEADLOCK = ("40P01", "40001")
+_OUT_OF_RESOURCES = "53"
+
+
+class ConnectionPool:
+    """The connections of one service in one process to one server."""
+
+    def __init__(self, url: str, service: str, size: int) -> None:
+        self._engine = _engine(url, service, size)
+        self._free = threading.Semaphore(size)
+        self._waiters = metrics.DATABASE_POOL_WAITERS.labels(service)
+
+    @contextmanager
+    def turn(self, seconds: float) -> Iterator[Engine]:
+        """Wait until one of the connections is free for the block; the engine then gives it at once.
+
+        :raises Busy: none was free in time.
+        """
+        with self._waiters.track_inprogress():
+            admitted = self._free.acquire(timeout=max(0.0, min(LONGEST_WAIT, seconds)))
+        if not admitted:
+            raise Busy("no database connection free")
+        try:
+            yield self._engine
+        finally:
+            self._free.release()
+
+    def in_use(self) -> int:
+        """Return how many connections are taken now."""
+        return int(self._engine.pool.checkedout())  # type: ignore[attr-defined]
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def url_on(server: str, url: str) -> str:
+    """Return a database URL on another server (``host:port``), or as it is for :data:`HOME`."""
+    if server == HOME:
+        return url
+    host, _, port = server.rpartition(":")
+    return sa.make_url(url).set(host=host, port=int(port)).render_as_string(hide_password=False)
+
+
+def _engine(url: str, service: str, size: int) -> Engine:
+    return sa.create_engine(
+        sa.make_url(url).set(drivername="postgresql+psycopg"),
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=LONGEST_WAIT,
+        pool_recycle=900,  # a backend that has touched hundreds of schemas holds much memory
+        pool_use_lifo=True,
+        connect_args={
+            # Plans made for one regency's search_path do not fit the next ("cached plan must not change result type").
+            "prepare_threshold": None,
+            "connect_timeout": 3,
+            "application_name": f"mpp-{service}",
+            "options": "-c timezone=UTC",
+        },
+    )
+
+
+def meaning(error: BaseException) -> BaseException:
+    """Translate a driver's error into ours; errors that are bugs or broken rules come back as they are."""
+    if isinstance(error, PoolTimeout):
+        return Busy("no database connection free")
+    if not isinstance(error, DBAPIError):
+        return error
+    original = error.orig
+    state = getattr(original, "sqlstate", None) or ""
+    if state == _UNKNOWN_ROLE and "role" in str(original):
+        return DomainError("regency_unknown")
+    if state in _TIMEOUTS:
+        return DeadlineExceeded("statement, lock or transaction took too long")
+    if state in _DEADLOCK:
+        return Busy("transactions blocked each other")
+    if error.connection_invalidated or state.startswith(("08", "57P", _OUT_OF_RESOURCES)):
+        return DatabaseUnavailable(type(original).__name__)
+    if isinstance(original, psycopg.OperationalError):
+        return DatabaseUnavailable(type(original).__name__)
+    return error
