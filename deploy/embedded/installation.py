@@ -34,7 +34,6 @@ class Installation:
         self._rabbitmq = RabbitMQServer(self.folder / "rabbitmq", report=progress) if broker == "rabbitmq" else None
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._progress(f"Data in {self.folder}")
         self._progress("Starting PostgreSQL")
         self._postgres.start()

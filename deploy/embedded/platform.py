@@ -20,6 +20,7 @@ from services.chassis.settings import EMBEDDED_BROKER, SERVICES, Settings
 from services.contracts.subscriptions import SUBSCRIPTIONS
 
 READY_SECONDS = 60.0
+DEMO_DATA = "demo-data"
 FIRST_TICKET = '{"site": "sukadana", "service": "CPL-KTP", "channel": "web"}'
 
 Progress = Callable[[str], None]
@@ -41,13 +42,22 @@ def run(installation: Installation, progress: Progress, *, data: Path = DATA) ->
     progress("Starting catalog, ticketing, notification, reporting and gateway")
     demo = [with_demo_accounts(document, settings.mode) for document in described]
 
+    loaded = threading.Event()
+    PROBES.register(DEMO_DATA, lambda: _check_loaded(loaded))
+
     def when_started() -> None:
         wait_until_ready()
         _load(settings, demo, progress)
+        loaded.set()
         progress(banner(settings, demo, installation.environment_file))
 
     services = [parts.service_class(part) for part in (*SERVICES, "gateway")]
     return process.run(services, settings, SUBSCRIPTIONS, probe_server=False, when_started=when_started)
+
+
+def _check_loaded(loaded: threading.Event) -> None:
+    if not loaded.is_set():
+        raise StartError("regencies and demo accounts are still being loaded")
 
 
 def check_port(settings: Settings) -> None:
@@ -65,11 +75,11 @@ def check_port(settings: Settings) -> None:
 
 
 def wait_until_ready() -> None:
-    """Wait until every probe of this process is content; raise :class:`StartError` naming those that are not."""
+    """Wait until all parts of this process are ready; raise :class:`StartError` naming those that are not."""
     end = time.monotonic() + READY_SECONDS
-    while failing := PROBES.ready():
+    while failing := PROBES.ready().keys() - {DEMO_DATA}:
         if time.monotonic() > end:
-            raise StartError(f"Not ready after {READY_SECONDS:.0f} s: {failing}")
+            raise StartError(f"Not ready after {READY_SECONDS:.0f} s: {', '.join(sorted(failing))}")
         time.sleep(0.05)
 
 
