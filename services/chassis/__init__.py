@@ -11,3 +11,9 @@ no dual write        :mod:`.events` (state and event in one transaction), :mod:`
 event once           :mod:`.inbox` (deduplication, retry, dead letters), :mod:`.gaps` (catch-up)
 ===================  ==========================================================================
 """
+
+import os
+
+# Before anything imports psycopg: its C wait would block every green thread of the process (two threads on one row
+# lock hang it for good).
+os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")

@@ -6,11 +6,6 @@ stays inside.
 
 from __future__ import annotations
 
-import os
-
-# psycopg's C wait would block every green thread of the process (two threads on one row lock hang it for good).
-os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -358,11 +358,12 @@ def change(number):
     return number
 
 threads = [eventlet.spawn(change, number) for number in range(4)]
-print(sum(thread.wait() for thread in threads))
+import psycopg.waiting
+print(sum(thread.wait() for thread in threads), psycopg.waiting.wait.__name__)
 """
     command_line = [sys.executable, "-W", "ignore", "-c", program]
     done = subprocess.run(command_line, cwd=CHECKOUT, capture_output=True, text=True, timeout=30, check=False)
-    assert done.stdout.strip() == "6", done.stderr
+    assert done.stdout.strip() == "6 wait_selector", done.stderr
 
 
 def test_a_driver_s_error_that_is_a_broken_rule_stays_one(database, regency):
