@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import sys
 import time
 from collections.abc import Callable
