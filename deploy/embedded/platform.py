@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-import threading
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
