@@ -16,15 +16,15 @@ _LIST = sa.text("""
 """)
 _SHOW = sa.text("""
     SELECT consumer, event_id, source, sequence, type, status, attempts, received_at, next_attempt_at, reason, payload
-    FROM inbox WHERE event_id = CAST(:event_id AS uuid) AND status IN ('dead', 'failed') ORDER BY consumer
+    FROM inbox WHERE CAST(event_id AS text) = :event_id AND status IN ('dead', 'failed') ORDER BY consumer
 """)
 _REPLAY = sa.text("""
     UPDATE inbox SET status = 'failed', attempts = 0, next_attempt_at = :now
-    WHERE event_id = CAST(:event_id AS uuid) AND status IN ('dead', 'failed')
+    WHERE CAST(event_id AS text) = :event_id AND status IN ('dead', 'failed')
 """)
 _DROP = sa.text("""
     UPDATE inbox SET status = 'dropped', payload = NULL, next_attempt_at = NULL
-    WHERE event_id = CAST(:event_id AS uuid) AND status IN ('dead', 'failed')
+    WHERE CAST(event_id AS text) = :event_id AND status IN ('dead', 'failed')
 """)
 
 

@@ -17,6 +17,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.chassis import metrics
+from services.chassis.connections import meaning
+from services.chassis.context import SYSTEM, CallContext
 from services.chassis.database import Database, UnitOfWork
 from services.chassis.errors import Busy, DatabaseUnavailable, PermanentFailure, code_of
 from services.chassis.events import Envelope
@@ -28,6 +30,8 @@ MAX_ATTEMPTS = 8
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 300.0
 REASON_LENGTH = 300
+HANDLER_SECONDS = 30.0
+"""How long one handling may take; its unit of work ends then."""
 
 Handler = Callable[[UnitOfWork, Envelope], None]
 
@@ -83,7 +87,7 @@ class Inbox:
         :raises Unavailable: database away or busy; nothing is recorded and the event must be given again.
         """
         try:
-            with self.database.regency_work(event.regency, timeout=30.0) as work:
+            with self.database.regency_work(event.regency, context=_context_of(event)) as work:
                 if work.execute(_CLAIM, self._row(event, work)).first() is None:
                     return self._counted(event, "duplicate")
                 self._handler(work, event)
@@ -99,7 +103,7 @@ class Inbox:
     def retry(self, regency: str) -> int:
         """Try again what is due in one regency; return how many failed events are left."""
         while True:
-            with self.database.regency_work(regency, timeout=30.0) as work:
+            with self.database.regency_work(regency, timeout=HANDLER_SECONDS) as work:
                 row = work.execute(_DUE, {"consumer": self.consumer, "now": work.now}).first()
                 if row is None:
                     return int(work.execute(_FAILED_LEFT, {"consumer": self.consumer}).scalar_one())
@@ -107,12 +111,13 @@ class Inbox:
 
     def _retry_one(self, work: UnitOfWork, row: Any) -> None:
         event = Envelope.from_cloudevent(row.payload)
+        work.context = _context_of(event)
         try:
             with work.attempt():
                 self._handler(work, event)
-        except (DatabaseUnavailable, Busy):
-            raise
-        except Exception as error:  # noqa: BLE001  (kept with its reason, tried again, or a dead letter)
+        except Exception as error:
+            if isinstance(meaning(error), (DatabaseUnavailable, Busy)):
+                raise
             outcome = self._verdict(error, row.attempts + 1)
             self._settle(work, row, outcome, row.attempts + 1, _reason(error))
         else:
@@ -145,7 +150,7 @@ class Inbox:
             outcome=status,
             reason=_reason(error),
         )
-        with self.database.regency_work(event.regency, timeout=30.0) as work:
+        with self.database.regency_work(event.regency, timeout=HANDLER_SECONDS) as work:
             row = self._row(event, work)
             row.update(
                 status=status,
@@ -178,6 +183,11 @@ class Inbox:
         if outcome == "dead":
             metrics.DEAD_LETTERS.labels(self.consumer, event.type).inc()
         return outcome
+
+
+def _context_of(event: Envelope) -> CallContext:
+    """What a handler does belongs to the trace of the event that made it."""
+    return CallContext(event.regency, SYSTEM, traceparent=event.traceparent).within(HANDLER_SECONDS)
 
 
 def pause_after(attempts: int) -> timedelta:
