@@ -3,17 +3,14 @@
 import itertools
 import secrets
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import services.ticketing
 from services.chassis.database import Database
 from services.chassis.provisioning import Provisioner
 from tests.integration.ticketing.mall import MORNING, Mall, SettableClock
-
-MIGRATIONS = Path(services.ticketing.__file__).parent / "migrations"
+from tests.integration.ticketing.province import MIGRATIONS, Province
 
 _regencies = itertools.count(1)
 
@@ -97,3 +94,12 @@ def mall(new_mall) -> Mall:
     mall.ktp, mall.kk = mall.agency("CPL", "A", "KTP", "KK")
     mall.first = mall.counter(1, mall.ktp, mall.kk, agency="CPL")
     return mall
+
+
+@pytest.fixture
+def province(postgres_server) -> Iterator[Province]:
+    """A database of its own: rounds meet the regencies of this test only. Its clock shows 16:00 in western Indonesia."""
+    province = Province(postgres_server)
+    yield province
+    for replica in province.replicas:
+        replica.close()

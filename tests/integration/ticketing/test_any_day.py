@@ -1,0 +1,299 @@
+"""Any day at a site: commands in any order by several actors, one after the other against a model, and all at once."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from services.chassis.context import Actor
+from services.ticketing import domain, rounds, usecases
+from services.ticketing.domain import TRANSITIONS
+from tests.integration.ticketing.books import check_books
+from tests.integration.ticketing.mall import CITIZEN, MORNING, SECRET, Mall, SettableClock, SkewedClock, together
+
+pytestmark = pytest.mark.integration
+
+AGENCIES = {"A": ("KTP", "KK"), "B": ("INF",)}
+PRIORITIES = (None, None, None, "elderly", "disability")
+STEPS = {"recall": "recall", "start": "start", "complete": "complete", "no_show": "no-show", "cancel": "cancel"}
+"""Method of the site under test: command of the state table."""
+
+RULES = {
+    *("ticket_state_conflict", "counter_busy", "counter_does_not_serve", "agency_forbidden"),
+    *("recall_limit_reached", "day_closed"),
+}
+"""What may be refused; a deadlock, a timeout or a fault may not happen."""
+
+_names = itertools.count(1)
+
+
+class Building:
+    """A site with two agencies, a counter for each and one for both, and officers of one agency, the other, and all."""
+
+    def __init__(self, mall: Mall) -> None:
+        self.mall = mall
+        name = f"{next(_names):04d}"
+        codes = {prefix: f"{prefix}{name}" for prefix in AGENCIES}
+        self.services = [service for prefix, services in AGENCIES.items() for service in mall.agency(codes[prefix], prefix, *services)]
+        own = {prefix: [service for service in self.services if domain.agency_of(service) == codes[prefix]] for prefix in AGENCIES}
+        self.counters = {
+            mall.counter(1, *own["A"], agency=codes["A"]): own["A"],
+            mall.counter(2, *own["B"], agency=codes["B"]): own["B"],
+            mall.counter(3, *self.services): self.services,
+        }
+        self.officers = [mall.actor("officer"), mall.actor("officer", codes["A"]), mall.actor("officer", codes["B"])]
+
+
+@dataclass
+class Expected:
+    """What the model knows of a ticket."""
+
+    id: str
+    service: str
+    day: date
+    turn: tuple[bool, int]
+    status: str = "waiting"
+    counter: str | None = None
+    recalls: int = 0
+    version: int = 1
+
+    def do(self, command: str) -> None:
+        self.status = TRANSITIONS[command].target
+        self.version += 1
+        self.recalls += command == "recall"
+
+    @property
+    def at_counter(self) -> bool:
+        return self.status in ("called", "serving")
+
+
+class AnyDay(RuleBasedStateMachine):
+    """Does random commands and predicts what each of them answers."""
+
+    open_mall: Callable[..., Mall]
+    clock: SettableClock
+
+    @initialize(call_while_serving=st.booleans(), max_recalls=st.integers(0, 2))
+    def open(self, call_while_serving: bool, max_recalls: int) -> None:
+        self.clock.instant = MORNING
+        self.policy = {"call_while_serving": call_while_serving, "max_recalls": max_recalls}
+        self.mall = self.open_mall(policy=self.policy)
+        self.building = Building(self.mall)
+        self.counters = list(self.building.counters)
+        self.tickets: list[Expected] = []
+        self.numbers: dict[tuple[date, str], int] = {}
+
+    @property
+    def today(self) -> date:
+        return domain.business_date(self.clock.now(), "Asia/Jakarta")
+
+    @rule(service=st.integers(0, 2), priority_class=st.sampled_from(PRIORITIES))
+    def take(self, service: int, priority_class: str | None) -> None:
+        chosen = self.building.services[service]
+        series = (self.today, domain.agency_of(chosen))
+        self.numbers[series] = self.numbers.get(series, 0) + 1
+        issued = self.mall.take(chosen, priority_class)
+        assert int(issued["number"].partition("-")[2]) == self.numbers[series]
+        new = Expected(issued["id"], chosen, self.today, (priority_class is None, len(self.tickets)))
+        ahead = [each for each in self.waiting([chosen]) if each.turn < new.turn]
+        assert issued["position"] == len(ahead) + 1
+        self.tickets.append(new)
+
+    def waiting(self, services: list[str]) -> list[Expected]:
+        found = [each for each in self.tickets if each.status == "waiting" and each.day == self.today and each.service in services]
+        return sorted(found, key=lambda each: each.turn)
+
+    @rule(counter=st.integers(0, 2), officer=st.integers(0, 2))
+    def call_next(self, counter: int, officer: int) -> None:
+        at, actor = self.counters[counter], self.building.officers[officer]
+        services = [service for service in self.building.counters[at] if self.acts_for(actor, service)]
+        if not services:
+            return self.expect("agency_forbidden", self.mall.call_next, at, actor)
+        if not any(each.day == self.today for each in self.tickets):
+            assert self.mall.call_next(at, actor) is None
+            return None
+        if self.meets_busy_counter(at):
+            return self.expect("counter_busy", self.mall.call_next, at, actor)
+        called = self.mall.call_next(at, actor)
+        self.leave_yesterday(at)
+        first = next(iter(self.waiting(services)), None)
+        assert (called and called["id"]) == (first and first.id)
+        if first is not None:
+            first.do("call")
+            first.counter = at
+        return None
+
+    @precondition(lambda self: self.tickets)
+    @rule(ticket=st.integers(0, 30), counter=st.integers(0, 2))
+    def call_ticket(self, ticket: int, counter: int) -> None:
+        chosen, at = self.tickets[ticket % len(self.tickets)], self.counters[counter]
+        facts = {"id": chosen.id}
+        if chosen.service not in self.building.counters[at]:
+            return self.expect("counter_does_not_serve", self.mall.call_ticket, facts, at)
+        if chosen.status != "waiting":
+            return self.expect("ticket_state_conflict", self.mall.call_ticket, facts, at)
+        if chosen.day != self.today:
+            return self.expect("day_closed", self.mall.call_ticket, facts, at)
+        if self.meets_busy_counter(at):
+            return self.expect("counter_busy", self.mall.call_ticket, facts, at)
+        self.mall.call_ticket(facts, at)
+        self.leave_yesterday(at)
+        chosen.do("call")
+        chosen.counter = at
+        return None
+
+    @precondition(lambda self: self.tickets)
+    @rule(ticket=st.integers(0, 30), step=st.sampled_from(sorted(STEPS)), officer=st.integers(0, 2))
+    def act(self, ticket: int, step: str, officer: int) -> None:
+        chosen, actor = self.tickets[ticket % len(self.tickets)], self.building.officers[officer]
+        act, facts = getattr(self.mall, step), {"id": chosen.id}
+        if not self.acts_for(actor, chosen.service):
+            return self.expect("agency_forbidden", act, facts, actor)
+        if chosen.status not in TRANSITIONS[STEPS[step]].sources:
+            return self.expect("ticket_state_conflict", act, facts, actor)
+        if step == "recall" and chosen.recalls >= self.policy["max_recalls"]:
+            return self.expect("recall_limit_reached", act, facts, actor)
+        served = [each for each in self.tickets if each.counter == chosen.counter and each.status == "serving"]
+        if step == "start" and served:
+            return self.expect("counter_busy", act, facts, actor)
+        answer = act(facts, actor)
+        chosen.do(STEPS[step])
+        assert (answer["status"], answer["version"], answer["recalls"]) == (chosen.status, chosen.version, chosen.recalls)
+        return None
+
+    @precondition(lambda self: self.tickets)
+    @rule(ticket=st.integers(0, 30))
+    def citizen_gives_back(self, ticket: int) -> None:
+        chosen = self.tickets[ticket % len(self.tickets)]
+        token = domain.ticket_token(SECRET, chosen.id)
+        if chosen.status not in TRANSITIONS["cancel"].sources:
+            return self.expect("ticket_state_conflict", self.mall.cancel, {"id": chosen.id}, CITIZEN, token=token)
+        self.mall.cancel({"id": chosen.id}, CITIZEN, token=token)
+        chosen.do("cancel")
+        return None
+
+    @rule(minutes=st.integers(0, 90))
+    def time_passes(self, minutes: int) -> None:
+        self.clock.pass_by(minutes=minutes)
+
+    @rule(seconds=st.integers(1, 5))
+    def a_clock_is_behind(self, seconds: int) -> None:
+        before, self.clock.instant = self.today, self.clock.instant - timedelta(seconds=seconds)
+        if self.today != before:  # that is for the tests of midnight
+            self.clock.instant += timedelta(seconds=seconds)
+
+    @rule()
+    def midnight_comes(self) -> None:
+        self.clock.instant = max(self.clock.instant, domain.end_of_day(self.today, "Asia/Jakarta")) + timedelta(seconds=5)
+
+    @rule()
+    def close_of_day(self) -> None:
+        for day in {each.day for each in self.tickets if each.day < self.today}:
+            with self.mall.database.regency_work(self.mall.regency) as work:
+                usecases.close_due_day(work, self.mall.site, day)
+        for each in self.tickets:
+            if each.day < self.today and each.status in domain.OPEN_STATES:
+                each.do("expire")
+
+    @invariant()
+    def every_ticket_is_as_expected(self) -> None:
+        if not hasattr(self, "tickets"):
+            return
+        shown = {ticket["id"]: ticket for ticket in self.mall.tickets()}
+        assert list(shown) == [each.id for each in self.tickets]
+        for each in self.tickets:
+            ticket = shown[each.id]
+            assert (ticket["status"], ticket["version"], ticket["counter"]) == (each.status, each.version, each.counter)
+        for service in self.building.services:
+            places = [shown[each.id]["position"] for each in self.waiting([service])]
+            assert places == list(range(1, len(places) + 1))
+
+    def teardown(self) -> None:
+        if hasattr(self, "tickets"):
+            check_books(self.mall)
+
+    # --- what the model knows of rules
+
+    def acts_for(self, actor: Actor, service: str) -> bool:
+        return actor.agencies is None or domain.agency_of(service) in actor.agencies
+
+    def meets_busy_counter(self, counter: str) -> bool:
+        there = {each.status for each in self.tickets if each.counter == counter and each.at_counter and each.day == self.today}
+        return "called" in there or (bool(there) and not self.policy["call_while_serving"])
+
+    def leave_yesterday(self, counter: str) -> None:
+        for each in self.tickets:
+            if each.counter == counter and each.at_counter and each.day < self.today:
+                each.do("expire")
+
+    def expect(self, code: str, act: Callable[..., Any], *arguments: Any, **named: Any) -> None:
+        try:
+            answer = act(*arguments, **named)
+        except Exception as error:
+            if getattr(error, "code", None) == code:
+                return
+            raise
+        raise AssertionError(f"{code} expected, got {answer}")
+
+
+def test_one_after_the_other_as_the_model_says(new_mall, clock):
+    class HereAndNow(AnyDay):
+        def __init__(self) -> None:
+            super().__init__()
+            self.open_mall, self.clock = new_mall, clock
+
+    checks = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
+    run_state_machine_as_test(
+        HereAndNow, settings=settings(max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=checks)
+    )
+
+
+@pytest.mark.parametrize("call_while_serving", [False, True])
+def test_all_at_once_the_books_stay_whole(open_database, new_regency, call_while_serving):
+    """Eight actors on replicas with skewed clocks do whatever they like, also around midnight, while days are closed."""
+    clock = SkewedClock(datetime(2026, 3, 11, 16, 59, 58, tzinfo=UTC))
+    database = open_database(clock)
+    mall = Mall(database, clock, new_regency(), policy={"call_while_serving": call_while_serving, "max_recalls": 1})
+    building = Building(mall)
+    counters = list(building.counters)
+
+    def work(number: int) -> int:
+        chance = random.Random(number)
+        known: list[dict[str, Any]] = []
+        refused = 0
+        for _ in range(60):
+            action = chance.choice(["take", "take", "next", "next", "next", "call", *STEPS, *STEPS, "close"])
+            try:
+                if action == "take":
+                    known.append(mall.take(chance.choice(building.services), chance.choice(PRIORITIES)))
+                elif action == "next":
+                    called = mall.call_next(chance.choice(counters), chance.choice(building.officers))
+                    known.extend([called] if called else [])
+                elif action == "close":
+                    rounds.close_ended_days(database)
+                elif known and action == "call":
+                    mall.call_ticket(chance.choice(known), chance.choice(counters))
+                elif known:
+                    getattr(mall, action)(chance.choice(known[-4:]))
+            except Exception as error:
+                if getattr(error, "code", None) not in RULES:
+                    raise
+                refused += 1
+        return refused
+
+    outcomes = together(8, work)
+    assert all(isinstance(outcome, int) for outcome in outcomes), outcomes
+    clock.instant += timedelta(days=2)
+    for _ in range(2):
+        rounds.close_ended_days(database)
+    assert not [ticket for ticket in mall.tickets() if ticket["status"] in domain.OPEN_STATES]
+    check_books(mall)

@@ -1,0 +1,170 @@
+"""The cost of a command does not grow with the past: counted in rows that PostgreSQL touches, not in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from services.chassis.context import CallContext
+from services.chassis.database import UnitOfWork
+from services.chassis.tenancy import schema_of
+from services.ticketing import store, usecases
+from services.ticketing.domain import oldest_open_date
+from tests.integration.ticketing.mall import SECRET
+
+pytestmark = pytest.mark.integration
+
+PAST, WAITING = 20_000, 60
+
+_PAST_TICKETS = sa.text("""
+    WITH visits AS (
+        INSERT INTO visit (id, site, business_date, arrived_at)
+        SELECT gen_random_uuid(), :site, DATE '2026-03-10' - n / 200,
+            TIMESTAMPTZ '2026-03-10 01:00+00' - n / 200 * INTERVAL '1 day' + n % 200 * INTERVAL '1 minute'
+        FROM generate_series(0, :count - 1) n
+        RETURNING *
+    ), numbered AS (
+        SELECT *, row_number() OVER (PARTITION BY business_date ORDER BY arrived_at) AS number FROM visits
+    )
+    INSERT INTO ticket (id, visit, site, business_date, agency, service, prefix, number, channel, status,
+        priority_class, arrived_at, issued_at, counter, recalls, returns, outcome, periods, version)
+    SELECT gen_random_uuid(), id, site, business_date, 'CPL', :service, 'A', number, 'kiosk',
+        (ARRAY['completed', 'completed', 'no_show', 'cancelled', 'expired'])[1 + number % 5],
+        CASE WHEN number % 9 = 0 THEN 'elderly' END, arrived_at, arrived_at, :counter, 0, 0, NULL, '[]', 4
+    FROM numbered
+""")
+
+
+class Rollback(Exception):
+    """Undoes what was tried."""
+
+
+@dataclass
+class Plan:
+    """How PostgreSQL has run one statement."""
+
+    root: dict[str, Any]
+
+    def nodes(self, node: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        node = node or self.root
+        yield node
+        for inner in node.get("Plans", ()):
+            yield from self.nodes(inner)
+
+    @property
+    def indexes(self) -> set[str]:
+        return {node["Index Name"] for node in self.nodes() if "Index Name" in node}
+
+    @property
+    def tickets_touched(self) -> int:
+        touched = 0
+        for node in self.nodes():
+            if node.get("Relation Name") == "ticket" or node.get("Index Name", "").startswith("ticket_"):
+                rows = sum(node.get(name, 0) for name in ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck"))
+                touched += int(rows * node["Actual Loops"])
+        return touched
+
+
+@pytest.fixture(scope="module")
+def admin(postgres_server, login_url) -> Iterator[sa.Engine]:
+    """The administrator of ticketing's database."""
+    name = sa.make_url(login_url).database or ""
+    engine = sa.create_engine(sa.make_url(postgres_server.url(name)).set(drivername="postgresql+psycopg"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def old_mall(new_mall, new_regency, admin):
+    """A site with 100 days behind it and a queue of today, of which PostgreSQL knows the statistics."""
+    mall = new_mall(regency=new_regency())
+    mall.ktp, mall.kk = mall.agency("CPL", "A", "KTP", "KK")
+    mall.first = mall.counter(1, mall.ktp, mall.kk, agency="CPL")
+    with mall.database.regency_work(mall.regency, timeout=60) as work:
+        work.execute(_PAST_TICKETS, {"site": mall.site, "service": mall.ktp, "counter": mall.first, "count": PAST})
+    for number in range(WAITING):
+        mall.take(mall.kk if number % 3 == 0 else mall.ktp, "elderly" if number % 10 == 0 else None)
+    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text(f"ANALYZE {schema_of(mall.regency)}.ticket"))
+    return mall
+
+
+def plans(mall, act: Callable[[UnitOfWork], Any]) -> list[Plan]:
+    """Run something, and again statement by statement with EXPLAIN ANALYZE; nothing of it stays."""
+    statements: list[tuple[str, Any]] = []
+    found: list[Plan] = []
+
+    def run(work: UnitOfWork) -> None:
+        sa.event.listen(work.connection, "before_cursor_execute", lambda *event: statements.append((event[2], event[3])))
+        act(work)
+
+    def explain(work: UnitOfWork) -> None:
+        for statement, parameters in statements:
+            explained = work.connection.exec_driver_sql(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}", parameters)
+            found.append(Plan(explained.scalar_one()[0]["Plan"]))
+
+    for part in (run, explain):
+        with suppress(Rollback), mall.database.regency_work(mall.regency, context=CallContext(mall.regency, mall.actor("officer"))) as work:
+            part(work)
+            raise Rollback
+    assert len(found) == len(statements) > 0
+    return found
+
+
+TODAY = date(2026, 3, 11)
+
+ACTS: dict[str, tuple[Callable[..., Any], set[str], int]] = {
+    "next of one service": (lambda mall, _, work: store.next_waiting(work, mall.site, TODAY, [mall.ktp]), {"ticket_queue"}, 1),
+    "next of several services": (
+        lambda mall, _, work: usecases.call_next(work, {"counter": mall.first}),
+        {"ticket_open", "ticket_called_at_counter", "ticket_serving_at_counter"},
+        WAITING + 2,
+    ),
+    "a number": (
+        lambda mall, _, work: usecases.issue_ticket(
+            work, {"site": mall.site, "service": mall.ktp, "channel": "kiosk", "priority_class": None}
+        ),
+        {"ticket_queue"},
+        WAITING + 2,
+    ),
+    "a certain ticket": (lambda mall, ticket, work: usecases.call_ticket(work, {"id": ticket, "counter": mall.first}), {"ticket_pkey"}, 3),
+    "one ticket with its position": (
+        lambda mall, ticket, work: usecases.get_ticket(work, {"id": ticket}, SECRET),
+        {"ticket_queue"},
+        WAITING + 1,
+    ),
+    "a page of today": (
+        lambda mall, _, work: usecases.list_tickets(work, {"limit": 10, "site": mall.site, "date": "2026-03-11"}),
+        {"ticket_of_day"},
+        11 * (WAITING + 1),
+    ),
+    "a page of those who wait": (
+        lambda mall, _, work: usecases.list_tickets(work, {"limit": 10, "site": mall.site, "status": "waiting"}),
+        {"ticket_queue"},
+        12 * (WAITING + 1),
+    ),
+    "the first page of all": (lambda mall, _, work: usecases.list_tickets(work, {"limit": 10}), {"ticket_listing"}, 11),
+    "the close of day": (lambda mall, _, work: store.open_tickets(work, mall.site, TODAY, 500), {"ticket_open"}, WAITING),
+    "how many expired": (lambda mall, _, work: store.expired_count(work, mall.site, TODAY), {"ticket_of_day"}, WAITING),
+    "the gauges": (lambda mall, _, work: store.pressure(work, oldest_open_date(work.now)), {"ticket_queue"}, WAITING),
+}
+"""What is done, which indexes it must use, and how many tickets it may touch at most."""
+
+
+def test_no_command_reads_the_past(old_mall):
+    """One test for all, because making a past takes longer than looking at every plan."""
+    ticket = old_mall.tickets(date="2026-03-11")[WAITING // 2]["id"]
+    for name, (act, indexes, most) in ACTS.items():
+        found = plans(old_mall, partial(act, old_mall, ticket))
+        used = {index for plan in found for index in plan.indexes}
+        assert indexes <= used, f"{name} uses {used}"
+        assert sum(plan.tickets_touched for plan in found) <= most, name
+    [scan] = plans(old_mall, lambda work: work.execute(sa.text("SELECT count(*) FROM ticket WHERE returns = 7")))
+    assert scan.tickets_touched >= PAST, "what is counted here would not show a scan"
