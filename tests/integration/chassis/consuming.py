@@ -14,7 +14,7 @@ from services.chassis.events import Envelope
 from services.chassis.inbox import Inbox
 from tests.integration.chassis.conftest import Administration, schema
 
-CONSUMER = "mirror.ledger"
+_numbers = itertools.count(1)
 COPY = sa.text("INSERT INTO copy (event_id, account, amount) VALUES (:id, :account, :amount)")
 
 
@@ -49,11 +49,12 @@ def event(regency: str, sequence: int, account: str = "a", *, site: str = "main"
 class Consumer:
     """A mirror: copies every entry, unless the test lets it fail."""
 
-    def __init__(self, database: Database, **options: Any) -> None:
+    def __init__(self, database: Database, name: str = "") -> None:
         self.calls: list[int] = []
         self.before: Callable[[UnitOfWork, Envelope], None] = lambda work, event: None
         self.after: Callable[[UnitOfWork, Envelope], None] = lambda work, event: None
-        self.inbox = Inbox(database, CONSUMER, self.handle, **options)
+        self.inbox = Inbox(database, name or f"mirror.ledger-{next(_numbers)}", self.handle)
+        self.name = self.inbox.consumer
         self._lock = threading.Lock()
 
     def handle(self, work: UnitOfWork, event: Envelope) -> None:

@@ -9,7 +9,7 @@ import pytest
 from services.chassis.database import Database
 from services.chassis.dead_letters import drop_dead_letter, list_dead_letters, replay_dead_letter, show_dead_letter
 from services.chassis.errors import DomainError, PermanentFailure
-from tests.integration.chassis.consuming import CONSUMER, Consumer, SteppedClock, copies, event, rows
+from tests.integration.chassis.consuming import Consumer, SteppedClock, copies, event, rows
 
 pytestmark = pytest.mark.integration
 
@@ -49,7 +49,7 @@ def test_dead_letters_are_listed_with_their_reason(consumer, work, regency):
         both = list_dead_letters(unit, include_failed=True)
         assert list_dead_letters(unit, include_failed=True, limit=1) == [letter]
     assert letter["event_id"] == event(regency, 2).id
-    assert (letter["consumer"], letter["sequence"], letter["status"]) == (CONSUMER, 2, "dead")
+    assert (letter["consumer"], letter["sequence"], letter["status"]) == (consumer.name, 2, "dead")
     assert (letter["attempts"], letter["reason"]) == (1, "PermanentFailure: no")
     assert [entry["status"] for entry in both] == ["dead", "failed"]
     assert json.loads(json.dumps(both)) == both, "a list that any program can print"

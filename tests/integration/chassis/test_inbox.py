@@ -14,7 +14,7 @@ from services.chassis.errors import Busy, DatabaseUnavailable, DomainError, Perm
 from services.chassis.events import Event, read_log
 from services.chassis.inbox import FIRST_PAUSE, MAX_ATTEMPTS
 from tests.integration.chassis.conftest import schema
-from tests.integration.chassis.consuming import CONSUMER, Consumer, SteppedClock, copies, event, rows
+from tests.integration.chassis.consuming import Consumer, SteppedClock, copies, event, rows
 
 pytestmark = pytest.mark.integration
 
@@ -36,8 +36,8 @@ def consumer(stepped) -> Consumer:
     return Consumer(stepped)
 
 
-def counted(outcome: str) -> float:
-    return metrics.EVENTS_HANDLED.labels(CONSUMER, "entry.added", outcome)._value.get()
+def counted(consumer: Consumer, outcome: str) -> float:
+    return metrics.EVENTS_HANDLED.labels(consumer.name, "entry.added", outcome)._value.get()
 
 
 def test_an_event_that_comes_twice_has_its_effect_once(consumer, administration, regency):
@@ -67,7 +67,6 @@ def test_order_does_not_matter(consumer, administration, regency):
 
 def test_two_consumers_of_one_service_each_get_every_event(stepped, administration, regency):
     one, other = Consumer(stepped), Consumer(stepped)
-    other.inbox.consumer = "mirror.other"
     for each in (one, other, one, other):
         each.inbox.receive(event(regency, 1))
     assert len(copies(administration, regency)) == 2
@@ -119,7 +118,7 @@ def test_a_handler_that_fails_thrice_succeeds_the_fourth_time_and_has_its_effect
 
 
 def test_a_handler_that_always_fails_is_given_up_after_the_last_attempt(consumer, administration, clock, regency):
-    given_up = metrics.DEAD_LETTERS.labels(CONSUMER, "entry.added")._value
+    given_up = metrics.DEAD_LETTERS.labels(consumer.name, "entry.added")._value
     before = given_up.get()
     consumer.fail_times(float("inf"), ValueError("never"))
     consumer.inbox.receive(event(regency, 1))
@@ -163,7 +162,7 @@ def test_one_that_goes_on_failing_does_not_hold_up_the_others(consumer, administ
 
 
 def test_replicas_that_retry_at_once_try_it_once(stepped, administration, clock, regency):
-    replicas = [Consumer(stepped) for _ in range(3)]
+    replicas = [Consumer(stepped, "mirror.replicated") for _ in range(3)]
     replicas[0].fail_times(1, RuntimeError())
     replicas[0].inbox.receive(event(regency, 1))
     clock.advance(1)
@@ -230,11 +229,11 @@ def test_what_a_handler_tells_is_committed_with_it_and_carries_the_trace(consume
 
 
 def test_every_outcome_is_counted(consumer, regency):
-    before = {outcome: counted(outcome) for outcome in ("handled", "duplicate", "failed", "dead")}
     consumer.inbox.receive(event(regency, 1))
     consumer.inbox.receive(event(regency, 1))
     consumer.fail_times(1, RuntimeError())
     consumer.inbox.receive(event(regency, 2))
     consumer.fail_times(1, PermanentFailure())
     consumer.inbox.receive(event(regency, 3))
-    assert {outcome: counted(outcome) - before[outcome] for outcome in before} == dict.fromkeys(before, 1)
+    outcomes = ("handled", "duplicate", "failed", "dead")
+    assert {outcome: counted(consumer, outcome) for outcome in outcomes} == dict.fromkeys(outcomes, 1)
