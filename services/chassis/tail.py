@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from kombu import Queue, binding
@@ -12,7 +12,7 @@ from services.chassis.broker import BROKER_ERRORS, CLOUDEVENTS, EVENT_EXCHANGE, 
 from services.chassis.errors import BrokerUnavailable
 
 
-def tail(url: str, routing_key: str, *, timeout: float | None = None) -> Iterator[dict[str, Any]]:
+def tail(url: str, routing_key: str, *, timeout: float | None = None) -> Generator[dict[str, Any], None, None]:
     """Yield the CloudEvents that match a routing key pattern (``lampung-timur.ticket.*``, ``#``) from now on.
 
     The queue is this caller's own and is gone with it. Yields an empty dictionary once, when the queue exists.
