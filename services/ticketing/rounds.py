@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from services.chassis import metrics
 from services.chassis.database import Database
-from services.chassis.errors import Unavailable
+from services.chassis.errors import DatabaseUnavailable, Unavailable
 from services.chassis.logs import get_logger
 from services.ticketing import store, usecases
 from services.ticketing.domain import oldest_open_date
@@ -70,8 +70,11 @@ def _close_day(database: Database, regency: str, site: str, day: date) -> bool:
         while progress is Closing.MORE:
             with database.regency_work(regency, timeout=30.0) as work:
                 progress = usecases.close_due_day(work, site, day)
-    except Unavailable:
+    except DatabaseUnavailable:
         raise
+    except Unavailable as error:
+        log.warning("closing_postponed", regency=regency, site=site, business_date=day.isoformat(), reason=str(error))
+        return False
     except Exception:
         log.exception("closing_failed", regency=regency, site=site, business_date=day.isoformat())
         return False
