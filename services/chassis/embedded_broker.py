@@ -15,21 +15,35 @@ from typing import Any, ClassVar
 from kombu.transport import TRANSPORT_ALIASES, memory, virtual
 
 ARRIVAL = threading.Condition()
-"""Notified at each message; every consumer of the process waits on it."""
+"""Notified at each message and at each acknowledgement; every consumer of the process waits on it."""
 
 LONGEST_WAIT = 1.0
 """Seconds after which a waiting consumer looks again by itself."""
 
 
+def _announce() -> None:
+    with ARRIVAL:
+        ARRIVAL.notify_all()
+
+
 class Channel(memory.Channel):
-    """Kombu's in-memory channel with queues of its own, announcing what it stores."""
+    """Kombu's in-memory channel with queues of its own, announcing what it stores and what is done."""
 
     queues: ClassVar[dict[str, Queue[Any]]] = {}
 
     def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
         super()._put(queue, message, **kwargs)
-        with ARRIVAL:
-            ARRIVAL.notify_all()
+        _announce()
+
+    def basic_ack(self, delivery_tag: Any, multiple: bool = False) -> None:
+        """Acknowledge; who had taken as much as it may can take the next."""
+        super().basic_ack(delivery_tag, multiple)
+        _announce()
+
+    def basic_reject(self, delivery_tag: Any, requeue: bool = False) -> None:
+        """Give back or drop, with the same consequence."""
+        super().basic_reject(delivery_tag, requeue)
+        _announce()
 
 
 class Transport(memory.Transport):
