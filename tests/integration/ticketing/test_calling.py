@@ -295,7 +295,12 @@ class TestAcrossMidnight:
         slow.take(mall.ktp)
         outcome = overtaken(mall, lambda work: usecases.call_next(work, {"counter": mall.first}), lambda: slow.call_next(mall.first))
         assert (code_of(outcome), outcome.details) == ("counter_busy", {"counter": mall.first})
-        assert refusal(slow.call_next, mall.first)[0] == "counter_busy"
+        [called] = mall.tickets(status="called")
+        for status in ("called", "serving"):
+            code, details = refusal(slow.call_next, mall.first)
+            assert (code, details["ticket"], details["status"]) == ("counter_busy", called["id"], status)
+            if status == "called":
+                mall.start(called)
         check_books(mall)
 
 
