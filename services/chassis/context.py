@@ -38,6 +38,8 @@ UNBOUND_ROLES = frozenset({"anonymous", "system", "operator"})
 """Roles that carry no regency of their own; every other actor acts in its own regency only."""
 
 DEFAULT_DEADLINE_SECONDS = 5.0
+LONGEST_DEADLINE_SECONDS = 3600.0
+"""Nobody waits longer; a later deadline is taken for this one."""
 
 
 @dataclass(frozen=True)
@@ -73,4 +75,5 @@ class CallContext:
         deadline = float(data["deadline"])
         if not math.isfinite(deadline):
             raise ValueError("the deadline is no instant")
+        deadline = min(deadline, time.time() + LONGEST_DEADLINE_SECONDS)
         return cls(**{**known, "actor": Actor.from_dict(data["actor"]), "deadline": deadline})

@@ -22,6 +22,7 @@ from services.chassis.broker import Sender, rpc_queue
 from services.chassis.context import UNBOUND_ROLES, CallContext
 from services.chassis.database import UnitOfWork
 from services.chassis.errors import BrokerUnavailable, DeadlineExceeded, DomainError, as_error
+from services.chassis.events import Envelope
 from services.chassis.extensions import STOP_SECONDS, DatabaseAccess, settings
 from services.chassis.listener import Listener
 from services.chassis.logs import get_logger
@@ -91,21 +92,28 @@ class RpcServer(ProviderCollector, SharedExtension):
     def _answer(self, body: Any, message: Any) -> None:
         try:
             context, answer = self._outcome(body, message.delivery_info["routing_key"].rpartition(".")[2])
-            try:
-                self._sender.send(
-                    answer,
-                    exchange="",
-                    routing_key=message.properties["reply_to"],
-                    deadline=context.deadline if context else time.time() + 1.0,
-                    correlation_id=message.properties.get("correlation_id"),
-                )
-            except (BrokerUnavailable, KeyError) as error:
-                log.warning("reply_lost", service=self.container.service_name, reason=type(error).__name__)
+            self._reply(message, answer, context.deadline if context else time.time() + 1.0)
             self._listener.acknowledge(message)
         finally:
             self._under_way -= 1
             if self._under_way == 0:
                 self._idle.set()
+
+    def _reply(self, message: Any, answer: dict[str, Any], deadline: float) -> None:
+        """Send an answer. Never raises: a thread that does would end the process."""
+        address = message.properties.get("reply_to")
+        try:
+            if not address:
+                raise BrokerUnavailable("no address")
+            correlation_id = message.properties.get("correlation_id")
+            try:
+                self._sender.send(answer, exchange="", routing_key=address, deadline=deadline, correlation_id=correlation_id)
+            except (TypeError, ValueError):
+                log.exception("answer_is_no_json", service=self.container.service_name)
+                fault = {"result": None, "error": as_error(TypeError())}
+                self._sender.send(fault, exchange="", routing_key=address, deadline=deadline, correlation_id=correlation_id)
+        except Exception as error:  # noqa: BLE001  (the caller's address and properties may be anything)
+            log.warning("reply_lost", service=self.container.service_name, reason=type(error).__name__)
 
     def _outcome(self, body: Any, method: str) -> tuple[CallContext | None, dict[str, Any]]:
         started, outcome, context = time.perf_counter(), "ok", None
@@ -240,11 +248,22 @@ def run_in_worker(entrypoint: Any, arguments: tuple[Any, ...]) -> Any:
     return result
 
 
+def _known_of(arguments: tuple[Any, ...]) -> dict[str, str]:
+    """Return what a log line of a method should name; the worker is a thread that knows nothing of its caller's."""
+    first, last = arguments[0], arguments[-1]
+    context = getattr(first, "context", first)
+    known = {"regency": getattr(context, "regency", None), "traceparent": getattr(context, "traceparent", None)}
+    if isinstance(last, Envelope):
+        known["event_id"] = last.id
+    return {name: value for name, value in known.items() if value is not None}
+
+
 def entrypoint(kind: type[Entrypoint], *options: Any, **more: Any) -> Callable[[Callable[..., Any]], Any]:
     def register(method: Callable[..., Any]) -> Any:
-        def contained(*arguments: Any) -> Any:
+        def contained(service: Any, *arguments: Any) -> Any:
             try:
-                return method(*arguments)
+                with structlog.contextvars.bound_contextvars(**_known_of(arguments)):
+                    return method(service, *arguments)
             except Exception as error:  # noqa: BLE001  (raised again outside the worker)
                 return _Raised(error)
 

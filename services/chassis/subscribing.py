@@ -83,9 +83,7 @@ class Subscriber(Entrypoint):
         try:
             event = Envelope.from_cloudevent(body)
         except ValueError as error:
-            log.error("event_rejected", consumer=self._listener.name, reason=str(error))
-            metrics.EVENTS_HANDLED.labels(self._listener.name, "unknown", "rejected").inc()
-            self._listener.acknowledge(message)
+            self._reject(message, "unknown", str(error))
         else:
             self._receive(event, message)
         finally:
@@ -93,10 +91,16 @@ class Subscriber(Entrypoint):
             if self._under_way == 0:
                 self._idle.set()
 
+    def _reject(self, message: Any, event_type: str, reason: str) -> None:
+        """Take a message off the queue that no repetition makes better. A fact among them is still in its owner's log."""
+        log.error("event_rejected", consumer=self._listener.name, reason=reason)
+        metrics.EVENTS_HANDLED.labels(self._listener.name, event_type, "rejected").inc()
+        self._listener.acknowledge(message)
+
     def _receive(self, event: Envelope, message: Any) -> None:
         """Handle until the database lets us; the broker waits with us, because nothing is acknowledged."""
         pause = 0.1
-        with structlog.contextvars.bound_contextvars(regency=event.regency, event_id=event.id):
+        with structlog.contextvars.bound_contextvars(regency=event.regency, event_id=event.id, traceparent=event.traceparent):
             while not self._stopping.is_set():
                 try:
                     self._inbox.receive(event)
@@ -105,13 +109,15 @@ class Subscriber(Entrypoint):
                     self._stopping.wait(pause)
                     pause = min(LONGEST_PAUSE, pause * 2)
                     continue
-                except DomainError:
-                    log.error("event_rejected", consumer=self._listener.name, reason="regency_unknown")
-                    metrics.EVENTS_HANDLED.labels(self._listener.name, event.type, "rejected").inc()
+                except DomainError as error:
+                    return self._reject(message, event.type, error.code)
+                except Exception as error:
+                    # It could not even be put aside. A thread that raises would end the process.
+                    log.exception("event_unstorable", consumer=self._listener.name)
+                    return self._reject(message, event.type, type(error).__name__)
                 self._gaps.touched(event.regency)
-                self._listener.acknowledge(message)
-                return
-        self._listener.give_back(message)
+                return self._listener.acknowledge(message)
+        return self._listener.give_back(message)
 
     def _run_method(self, work: Any, event: Envelope) -> None:
         run_in_worker(self, (work, event))

@@ -12,9 +12,12 @@ from services.chassis.database import UnitOfWork
 from services.chassis.entrypoints import command, query
 from services.chassis.errors import DomainError, PermanentFailure
 from services.chassis.events import Envelope, Event
+from services.chassis.logs import get_logger
 from services.chassis.service import Service
 from services.chassis.subscribing import subscribe
 from services.contracts.schema import ContractSchema
+
+log = get_logger(__name__)
 
 metadata = sa.MetaData()
 entry = sa.Table("entry", metadata, sa.Column("id", sa.BigInteger), sa.Column("account", sa.Text), sa.Column("amount", sa.Integer))
@@ -62,6 +65,7 @@ class LedgerService(Service):
         identity = number.scalar_one()
         if data["seconds"]:
             work.execute(sa.text("SELECT pg_sleep(:seconds)"), {"seconds": data["seconds"]})
+        log.info("entry_added", entry=identity)
         work.emit(Event("entry.added", str(identity), {"account": data["account"], "amount": data["amount"]}, site="main"))
         return {"id": identity}
 
@@ -71,6 +75,11 @@ class LedgerService(Service):
         total = tuple(work.execute(rows).one())
         return {"count": total[0], "amount": int(total[1])}
 
+    @query(Total)
+    def odd_answer(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Answer with what cannot travel: a mistake of a service's author."""
+        return {"at": work.now}
+
 
 class MirrorService(Service):
     name = "mirror"
@@ -78,6 +87,7 @@ class MirrorService(Service):
     @subscribe(MIRROR_LEDGER)
     def on_entry(self, work: UnitOfWork, event: Envelope) -> None:
         account = event.data["account"]
+        log.info("entry_seen", sequence=event.sequence)
         if account == "never":
             raise RuntimeError("this account always fails")
         if account == "permanent":
