@@ -65,12 +65,13 @@ def rpc_queue(service: str) -> Queue:
     return Queue(f"rpc-{service}", exchange=RPC_EXCHANGE, routing_key=f"{service}.*", durable=True)
 
 
-def connect(url: str, *, heartbeat: int = 0) -> Connection:
+def connect(url: str, *, heartbeat: int = 0, timeout: float = CONNECT_TIMEOUT) -> Connection:
     """Return an established connection; raises :class:`BrokerUnavailable`."""
-    connection = Connection(url, connect_timeout=CONNECT_TIMEOUT, heartbeat=heartbeat)
+    connection = Connection(url, connect_timeout=max(0.01, timeout), heartbeat=heartbeat)
     try:
         connection.connect()
     except BROKER_ERRORS as error:
+        discard(connection)
         raise BrokerUnavailable(type(error).__name__) from error
     return connection
 
@@ -108,7 +109,8 @@ class Sender:
     def _send(self, text: str, exchange: str, routing_key: str, deadline: float, properties: dict[str, Any]) -> None:
         for attempt in (1, 2):
             try:
-                self._ensure_connected()
+                remaining = deadline - time.time()
+                self._ensure_connected(remaining)
                 self._producer.publish(
                     text,
                     exchange=exchange,
@@ -116,7 +118,7 @@ class Sender:
                     content_type="application/json",
                     content_encoding="utf-8",
                     delivery_mode=1,
-                    expiration=max(0.001, deadline - time.time()),
+                    expiration=max(0.001, remaining),
                     retry=False,
                     **properties,
                 )
@@ -126,15 +128,16 @@ class Sender:
                 if attempt == 2 or isinstance(error, BrokerUnavailable) or time.time() >= deadline:
                     raise BrokerUnavailable(type(error).__name__) from error
 
-    def _ensure_connected(self) -> None:
+    def _ensure_connected(self, remaining: float) -> None:
+        """Connect when needed; neither that nor a write to a peer that stopped reading outlasts the deadline."""
         if self._connection is None:
-            self._connection = connect(self._url)
-            _limit_writes(self._connection)
+            self._connection = connect(self._url, timeout=min(CONNECT_TIMEOUT, remaining))
             self._producer = self._connection.Producer(auto_declare=False)
+        _limit_writes(self._connection, remaining)
 
     def _drop(self) -> None:
         connection, self._connection, self._producer = self._connection, None, None
-        _discard(connection)
+        discard(connection)
 
     def close(self) -> None:
         """Close the connection."""
@@ -251,17 +254,17 @@ class EventPublisher:
     def close(self) -> None:
         """Close the connection; the next ``publish`` connects again."""
         connection, self._connection, self._channel = self._connection, None, None
-        _discard(connection)
+        discard(connection)
 
 
-def _limit_writes(connection: Connection) -> None:
+def _limit_writes(connection: Connection, seconds: float = WRITE_TIMEOUT) -> None:
     """A peer that stopped reading must not hold a writer for ever."""
     sock = getattr(getattr(connection.connection, "transport", None), "sock", None)
     if sock is not None:
-        sock.settimeout(WRITE_TIMEOUT)
+        sock.settimeout(max(0.01, min(WRITE_TIMEOUT, seconds)))
 
 
-def _discard(connection: Connection | None) -> None:
+def discard(connection: Connection | None) -> None:
     """Close a connection that may be broken, without waiting for the broker's goodbye."""
     if connection is None:
         return

@@ -11,7 +11,7 @@ from typing import Any
 
 from kombu import Connection, Queue
 
-from services.chassis.broker import BROKER_ERRORS, CLOUDEVENTS, HEARTBEAT, connect
+from services.chassis.broker import BROKER_ERRORS, CLOUDEVENTS, HEARTBEAT, connect, discard
 from services.chassis.errors import BrokerUnavailable
 from services.chassis.logs import get_logger
 
@@ -80,7 +80,8 @@ class Listener:
         self.finished.set()
 
     def _listen(self) -> None:
-        with connect(self._url, heartbeat=HEARTBEAT) as connection:
+        connection = connect(self._url, heartbeat=HEARTBEAT)
+        try:
             queues = self._queues()
             consumer = connection.Consumer(
                 queues,
@@ -91,10 +92,14 @@ class Listener:
             )
             if self._prefetch:
                 consumer.qos(prefetch_count=self._prefetch)
-            with consumer:
-                self.connected.set()
-                self._on_connected(queues)
-                self._drain(connection, consumer)
+            consumer.consume()
+            self._on_connected(queues)
+            self.connected.set()
+            self._drain(connection, consumer)
+        except BaseException:
+            discard(connection)  # a goodbye would wait for an answer, on a dead line for ever
+            raise
+        connection.release()
 
     def _drain(self, connection: Connection, consumer: Any) -> None:
         next_check, cancelled = time.monotonic() + 1.0, False
