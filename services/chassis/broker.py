@@ -30,7 +30,7 @@ kombu.serialization.register(CLOUDEVENTS, json.dumps, json.loads, CONTENT_TYPE, 
 EVENT_EXCHANGE = Exchange("mpp.events", type="topic", durable=True)
 RPC_EXCHANGE = Exchange("nameko-rpc", type="topic", durable=True)
 
-CONNECT_TIMEOUT = 2.0
+CONNECT_TIMEOUT = 4.0
 WRITE_TIMEOUT = 5.0
 HEARTBEAT = 10
 DELIVERY_LIMIT = 20
@@ -67,9 +67,10 @@ def rpc_queue(service: str) -> Queue:
 
 def connect(url: str, *, heartbeat: int = 0, timeout: float = CONNECT_TIMEOUT) -> Connection:
     """Return an established connection; raises :class:`BrokerUnavailable`."""
-    connection = Connection(url, connect_timeout=max(0.01, timeout), heartbeat=heartbeat)
+    # Kombu tries twice (the URL may name two nodes) and sleeps two seconds in between unless told not to.
+    connection = Connection(url, connect_timeout=max(0.01, timeout / 2), heartbeat=heartbeat)
     try:
-        connection.connect()
+        connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
     except BROKER_ERRORS as error:
         discard(connection)
         raise BrokerUnavailable(type(error).__name__) from error
@@ -109,8 +110,7 @@ class Sender:
     def _send(self, text: str, exchange: str, routing_key: str, deadline: float, properties: dict[str, Any]) -> None:
         for attempt in (1, 2):
             try:
-                remaining = deadline - time.time()
-                self._ensure_connected(remaining)
+                self._ensure_connected(deadline - time.time())
                 self._producer.publish(
                     text,
                     exchange=exchange,
@@ -118,7 +118,7 @@ class Sender:
                     content_type="application/json",
                     content_encoding="utf-8",
                     delivery_mode=1,
-                    expiration=max(0.001, remaining),
+                    expiration=max(0.001, deadline - time.time()),
                     retry=False,
                     **properties,
                 )
@@ -140,8 +140,9 @@ class Sender:
         discard(connection)
 
     def close(self) -> None:
-        """Close the connection."""
-        self._drop()
+        """Close the connection, after the message under way."""
+        with self._lock:
+            self._drop()
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,14 @@ class EventPublisher:
         self._refused = False
         self._returned: set[str] = set()
         self._published = 0
+
+    def prepare(self) -> None:
+        """Connect and declare the queues if that has not been done; raises :class:`BrokerUnavailable`."""
+        try:
+            self._ensure_connected()
+        except BROKER_ERRORS as error:
+            self.close()
+            raise BrokerUnavailable(type(error).__name__) from error
 
     def publish(self, batch: Sequence[Outgoing], *, timeout: float = 10.0) -> list[Outgoing]:
         """Publish ``batch``; return those that no queue took although all queues were declared again.

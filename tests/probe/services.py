@@ -34,6 +34,9 @@ class Subscription:
     aggregates: tuple[str, ...]
 
 
+SLOW_SECONDS = 0.5
+"""How long the mirror takes for an account whose name begins with ``slow``."""
+
 MIRROR_LEDGER = Subscription("mirror.ledger", "ledger", ("entry",))
 SUBSCRIPTIONS = (MIRROR_LEDGER,)
 
@@ -92,6 +95,8 @@ class MirrorService(Service):
             raise RuntimeError("this account always fails")
         if account == "permanent":
             raise PermanentFailure("this account cannot be mirrored")
+        if account.startswith("slow"):
+            work.execute(sa.text("SELECT pg_sleep(:seconds)"), {"seconds": SLOW_SECONDS})
         if account.startswith("thrice"):
             _fail_while_trouble_is_left(work, account)
         work.execute(sa.insert(copy).values(event_id=event.id, account=account, amount=event.data["amount"]))

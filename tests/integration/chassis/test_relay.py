@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -290,6 +291,10 @@ def test_events_of_other_processes_are_found_by_polling(database, ledger_url, ad
 def test_the_relay_survives_whatever_goes_wrong_and_goes_on(database, administration, ledger_url, run, regency, monkeypatch):
     running = run(database)
     failures = metrics.RELAY_FAILURES.labels("ledger")._value
+
+    def exceeds(before: float) -> bool:
+        return bool(failures.get() > before)
+
     for trouble in (BrokerUnavailable("away"), RuntimeError("a mistake")):
         before = failures.get()
         with monkeypatch.context() as patch:
@@ -299,7 +304,7 @@ def test_the_relay_survives_whatever_goes_wrong_and_goes_on(database, administra
 
             patch.setattr(running._publisher, "publish", fail)
             happen(database, regency)
-            eventually(lambda before=before: failures.get() > before)
+            eventually(partial(exceeds, before))
         eventually(lambda: waiting(administration) == 0)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from kombu import Connection
 
 from services.chassis import listener
 from services.chassis.broker import RPC_EXCHANGE, Sender, rpc_queue
@@ -53,7 +54,7 @@ class Answering:
         }
         if method in answers:
             self.sender.send(
-                answers[method],
+                answers[method],  # type: ignore[arg-type]
                 exchange="",
                 routing_key=message.properties["reply_to"],
                 deadline=time.time() + 5,
@@ -178,9 +179,19 @@ def test_on_a_dead_line_a_call_ends_at_its_deadline_and_when_it_is_mended_all_is
     client.stop()
 
 
-def test_a_request_is_gone_at_its_deadline_even_when_nobody_takes_it(client, url):
-    from kombu import Connection
+def test_sending_over_a_dead_line_ends_at_the_deadline_too(url, line):
+    start, _, host = url.rpartition("@")
+    sender = Sender(f"{start}@127.0.0.1:{line.port}/{host.rpartition('/')[2]}")
+    line.cut()
+    for _ in range(2):
+        started = time.monotonic()
+        with pytest.raises(BrokerUnavailable):
+            sender.send({}, exchange="", routing_key="x", deadline=time.time() + 0.3)
+        assert time.monotonic() - started < 0.8
+    sender.close()
 
+
+def test_a_request_is_gone_at_its_deadline_even_when_nobody_takes_it(client, url):
     with Connection(url) as connection:
         queue = rpc_queue("echo")(connection.default_channel)
         RPC_EXCHANGE(connection.default_channel).declare()
