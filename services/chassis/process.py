@@ -57,7 +57,10 @@ def run(
     status: int = finished.wait()
     log.info("stopping", services=sorted(runner.service_names))
     with eventlet.Timeout(STOP_LIMIT_SECONDS, False):
-        runner.stop()
+        if status == 0:
+            runner.stop()
+        else:
+            runner.kill()  # what did not start cannot be stopped politely
     if probes is not None:
         probes.stop()
     return status
