@@ -11,10 +11,7 @@ from services.chassis.provisioning import Provisioner
 from services.chassis.settings import SERVICES, Settings
 
 PARTS = {
-    "catalog": ("services.catalog.service", "CatalogService"),
-    "ticketing": ("services.ticketing.service", "TicketingService"),
-    "notification": ("services.notification.service", "NotificationService"),
-    "reporting": ("services.reporting.service", "ReportingService"),
+    **{service: (f"services.{service}.service", f"{service.capitalize()}Service") for service in SERVICES},
     "gateway": ("gateway.service", "GatewayService"),
 }
 """Where the nameko class of each part is. Imported when run: only then has the process been made green."""

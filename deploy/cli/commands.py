@@ -11,9 +11,8 @@ from deploy.cli.events import events
 from deploy.cli.failures import explained
 from deploy.cli.operators import operator
 from deploy.cli.regency import migrate, regency, seed_command
-from services.chassis.settings import SERVICES
-
-PARTS = (*SERVICES, "gateway")
+from deploy.parts import PARTS
+from services.chassis.settings import Settings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -26,7 +25,7 @@ def mpp() -> None:
 
 
 @mpp.command()
-@click.argument("service", type=click.Choice(PARTS))
+@click.argument("service", type=click.Choice(list(PARTS)))
 @explained
 def run(service: str) -> None:
     """Run one part of a deployed platform as this process, until SIGTERM.
@@ -49,8 +48,6 @@ def up(broker: str) -> None:
     MPP_HTTP_PORT (8000), MPP_HTTP_HOST (127.0.0.1) and MPP_DATA_DIR (.mpp) override the defaults. With
     `--broker rabbitmq` a private RabbitMQ carries the messages, so that other programs can subscribe to events.
     """
-    import os
-
     from deploy.embedded.installation import Installation
     from deploy.embedded.platform import run as run_platform
 
@@ -58,7 +55,7 @@ def up(broker: str) -> None:
         click.echo(line, err=False)
         sys.stdout.flush()
 
-    with Installation(os.environ.get("MPP_DATA_DIR", ""), broker, progress) as installation:
+    with Installation(Settings.from_environment().data_dir, broker, progress) as installation:
         status = run_platform(installation, progress)
     click.echo("Stopped.")
     sys.exit(status)

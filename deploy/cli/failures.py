@@ -14,6 +14,7 @@ from deploy.seed import SeedError
 from deploy.servers.process import ServerError
 from services.chassis.errors import DomainError, Unavailable
 from services.chassis.settings import SettingsError
+from services.contracts.schema import PayloadInvalid
 
 
 def explained(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,6 +26,9 @@ def explained(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(*arguments, **options)
         except (SettingsError, SeedError, ServerError, StartError) as error:
             raise click.ClickException(str(error)) from error
+        except PayloadInvalid as error:
+            reasons = (f"{each['field']}: {each['message']}" for each in error.details["errors"])
+            raise click.ClickException(f"Refused: {' '.join(reasons)}") from error
         except Unavailable as error:
             raise click.ClickException(f"Broker, database or service cannot be reached ({error}). Is it running?") from error
         except DomainError as error:

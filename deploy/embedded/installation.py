@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shlex
 from collections.abc import Callable
@@ -18,7 +17,6 @@ from deploy.servers.rabbitmq import RabbitMQServer
 from services.chassis.settings import EMBEDDED_BROKER, SERVICES, Settings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-BROKERS = ("embedded", "rabbitmq")
 
 Progress = Callable[[str], None]
 
@@ -55,14 +53,18 @@ class Installation:
         self._postgres.stop()
 
     def settings(self) -> Settings:
-        """Return the settings of this installation; variables of the environment win where they are set."""
-        return Settings.from_environment({**self.environment(), **os.environ})
+        """Return the settings of this installation; the shell may adjust it, and never points it at other servers.
+
+        :raises SettingsError: the shell is set up for another deployment.
+        """
+        return Settings.of_installation(self.environment())
 
     def environment(self) -> dict[str, str]:
         """Return the ``MPP_*`` variables of this installation, as separate processes of it would need them."""
         kept = self._secrets()
         return {
             "MPP_MODE": "embedded",
+            "MPP_DATA_DIR": str(self.folder),
             "MPP_LOG_FORMAT": "console",
             "MPP_LOG_LEVEL": "WARNING",
             "MPP_BROKER_URL": EMBEDDED_BROKER if self._rabbitmq is None else self._rabbitmq.url,

@@ -17,7 +17,7 @@ from services.chassis.context import SYSTEM, CallContext
 from services.chassis.database import Database
 from services.chassis.probes import PROBES
 from services.chassis.rpc import RpcClient
-from services.chassis.settings import EMBEDDED_BROKER, SERVICES, Settings
+from services.chassis.settings import EMBEDDED_BROKER, Settings
 from services.contracts.subscriptions import SUBSCRIPTIONS
 
 READY_SECONDS = 60.0
@@ -52,7 +52,7 @@ def run(installation: Installation, progress: Progress, *, data: Path = DATA) ->
         loaded.set()
         progress(banner(settings, demo, installation.environment_file))
 
-    services = [parts.service_class(part) for part in (*SERVICES, "gateway")]
+    services = [parts.service_class(part) for part in parts.PARTS]
     return process.run(services, settings, SUBSCRIPTIONS, probe_server=False, when_started=when_started)
 
 

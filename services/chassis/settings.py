@@ -7,12 +7,26 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 SERVICES = ("catalog", "ticketing", "notification", "reporting")
 """The services that own a database, in the order in which they are started."""
 
 EMBEDDED_BROKER = "embedded://"
 MIN_SECRET_LENGTH = 32
+BROKER_SCHEMES = ("amqp", "amqps", "embedded")
+
+ADJUSTABLE = frozenset(
+    {
+        *("MPP_HTTP_HOST", "MPP_HTTP_PORT", "MPP_LOG_LEVEL", "MPP_LOG_FORMAT", "MPP_COMMAND_DEADLINE_SECONDS", "MPP_ANONYMOUS_RATE"),
+        *("MPP_LOGIN_RATE", "MPP_MAX_BODY_BYTES", "MPP_TRUSTED_PROXIES", "MPP_EVENT_LOG_MONTHS"),
+    }
+)
+"""What a shell may say about an embedded installation; everything else is the installation's own."""
+
 _PLACED = re.compile(r"([a-z][a-z0-9-]*)=([A-Za-z0-9._-]+:[0-9]{1,5})")
 _DATABASE_URL = re.compile(r"MPP_([A-Z]+)_DATABASE_URL")
 _RATE = re.compile(r"[1-9][0-9]{0,6}/(second|minute|hour|day)")
@@ -60,13 +74,13 @@ class Settings:
         relaxed = mode == "embedded"
         return cls(
             mode=mode,
-            broker_url=environ.get("MPP_BROKER_URL", ""),
+            broker_url=_broker_url(environ, "MPP_BROKER_URL"),
             database_urls={
-                match[1].lower(): url
-                for variable, url in environ.items()
+                match[1].lower(): _database_url(environ, variable)
+                for variable in environ
                 if (match := _DATABASE_URL.fullmatch(variable)) and match[1] != "ADMIN"
             },
-            admin_database_url=environ.get("MPP_ADMIN_DATABASE_URL", ""),
+            admin_database_url=_database_url(environ, "MPP_ADMIN_DATABASE_URL"),
             http_host=environ.get("MPP_HTTP_HOST", "127.0.0.1"),
             http_port=_integer(environ, "MPP_HTTP_PORT", 8000, 0, 65_535),
             probe_host=environ.get("MPP_PROBE_HOST", "127.0.0.1"),
@@ -84,6 +98,24 @@ class Settings:
             placement=_placement(environ),
             data_dir=environ.get("MPP_DATA_DIR", ""),
         )
+
+    @classmethod
+    def of_installation(cls, own: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> Self:
+        """Return the settings of an installation that brings servers and secrets of its own: ``own``, and its fine tuning.
+
+        A shell that is set up for another deployment must not turn an embedded installation loose on its databases: it is
+        refused. A shell that holds this installation's own variables, perhaps of an earlier start, is welcome.
+
+        :raises SettingsError: a variable that is not :data:`ADJUSTABLE` is set to something else than ``own`` says.
+        """
+        same_shell = environ.get("MPP_TOKEN_SECRET") == own["MPP_TOKEN_SECRET"]
+        foreign = [name for name in sorted(_owned(own, environ)) if environ[name] not in ("", own.get(name))]
+        if foreign and not same_shell:
+            raise SettingsError(
+                f"{', '.join(foreign)} in this shell belongs to another deployment, but `mpp up` brings servers and secrets of its own."
+                f" Unset it here (unset {' '.join(foreign)}), or run the parts of that deployment with `mpp run`."
+            )
+        return cls.from_environment({**own, **{name: environ[name] for name in ADJUSTABLE & environ.keys()}})
 
     def database_url(self, service: str) -> str:
         """Return the login URL of a service; raises :class:`SettingsError` when it is not set."""
@@ -110,6 +142,40 @@ class Settings:
         if not value:
             raise SettingsError(f"{variable} is not set. Set it in the environment (see README, Configuration).")
         return value
+
+
+def _owned(own: Mapping[str, str], environ: Mapping[str, str]) -> set[str]:
+    """Return which variables of the environment are an installation's to say."""
+    databases = {name for name in environ if _DATABASE_URL.fullmatch(name)}
+    return ({*own, "MPP_DATABASE_PLACEMENT", *databases} - ADJUSTABLE - {"MPP_DATA_DIR"}) & environ.keys()
+
+
+def _broker_url(environ: Mapping[str, str], name: str) -> str:
+    """Return the broker's URL, or several with ``;`` between them; a refusal does not show it, for it holds a password."""
+    url = environ.get(name, "")
+    if url and not all(_is_broker_url(each) for each in url.split(";")):
+        raise SettingsError(f"{name} must be a URL such as amqp://user:password@host:5672/ (or amqps://).")
+    return url
+
+
+def _is_broker_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return "://" in text and url.scheme in BROKER_SCHEMES and url.port != 0
+    except ValueError:  # the port is no number
+        return False
+
+
+def _database_url(environ: Mapping[str, str], name: str) -> str:
+    """Return a database's URL; a refusal does not show it, for it holds a password."""
+    url = environ.get(name, "")
+    try:
+        usable = not url or make_url(url).drivername == "postgresql"
+    except (ArgumentError, ValueError):
+        usable = False
+    if not usable:
+        raise SettingsError(f"{name} must be a URL such as postgresql://user:password@host:5432/database.")
+    return url
 
 
 def _integer(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

@@ -1,5 +1,7 @@
 """Settings come from the environment alone, and an unusable one is named."""
 
+from dataclasses import replace
+
 import pytest
 
 from services.chassis.settings import Settings, SettingsError
@@ -98,6 +100,15 @@ def test_no_secret_has_a_default():
         ("MPP_MAX_BODY_BYTES", "1023"),
         ("MPP_TRUSTED_PROXIES", "-1"),
         ("MPP_EVENT_LOG_MONTHS", "0"),
+        ("MPP_BROKER_URL", "xx://"),
+        ("MPP_BROKER_URL", "rabbitmq:5672"),
+        ("MPP_BROKER_URL", "http://rabbitmq"),
+        ("MPP_BROKER_URL", "amqp://rabbitmq:port"),
+        ("MPP_BROKER_URL", "amqp://one;redis://two"),
+        ("MPP_CATALOG_DATABASE_URL", "db2"),
+        ("MPP_CATALOG_DATABASE_URL", "mysql://c@db/catalog"),
+        ("MPP_CATALOG_DATABASE_URL", "postgresql://c@db:port/catalog"),
+        ("MPP_ADMIN_DATABASE_URL", "postgres"),
         ("MPP_DATABASE_PLACEMENT", "lampung-timur"),
         ("MPP_DATABASE_PLACEMENT", "lampung-timur=db2"),
         ("MPP_DATABASE_PLACEMENT", "lampung_timur=db2:5432"),
@@ -106,6 +117,18 @@ def test_no_secret_has_a_default():
 def test_an_unusable_value_is_refused_by_the_name_of_its_variable(variable, value):
     with pytest.raises(SettingsError, match=variable):
         Settings.from_environment({variable: value})
+
+
+@pytest.mark.parametrize("url", ["amqp://one:5672/", "amqps://u:p@one/%2F", "amqp://one;amqp://two", "embedded://", ""])
+def test_the_broker_may_be_any_that_speaks_amqp(url):
+    assert Settings.from_environment({"MPP_BROKER_URL": url}).broker_url == url
+
+
+@pytest.mark.parametrize("variable", ["MPP_BROKER_URL", "MPP_CATALOG_DATABASE_URL", "MPP_ADMIN_DATABASE_URL"])
+def test_the_refusal_of_a_url_does_not_show_its_password(variable):
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment({variable: "ftp://user:hunter2@host/"})
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("secret", ["MPP_TOKEN_SECRET", "MPP_TICKET_TOKEN_SECRET"])
@@ -137,3 +160,61 @@ def test_what_is_needed_and_set_is_returned():
     assert settings.required_admin_database_url() == "postgresql://a@db/postgres"
     assert settings.required_token_secret() == SECRET
     assert settings.required_ticket_token_secret() == SECRET + "t"
+
+
+OWN = {
+    "MPP_MODE": "embedded",
+    "MPP_DATA_DIR": "/srv/mpp",
+    "MPP_LOG_LEVEL": "WARNING",
+    "MPP_BROKER_URL": "embedded://",
+    "MPP_ADMIN_DATABASE_URL": "postgresql://mpp_admin:own@127.0.0.1:5433/postgres",
+    "MPP_CATALOG_DATABASE_URL": "postgresql://catalog:own@127.0.0.1:5433/catalog",
+    "MPP_TOKEN_SECRET": "o" * 64,
+    "MPP_TICKET_TOKEN_SECRET": "t" * 64,
+}
+PLAIN = Settings.from_environment(OWN)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MPP_MODE", "deployed"),
+        ("MPP_BROKER_URL", "amqp://mpp:hunter2@broker.example/"),
+        ("MPP_ADMIN_DATABASE_URL", "postgresql://a:hunter2@db.example/postgres"),
+        ("MPP_CATALOG_DATABASE_URL", "postgresql://c:hunter2@db.example/catalog"),
+        ("MPP_REPORTING_DATABASE_URL", "postgresql://r:hunter2@db.example/reporting"),
+        ("MPP_DATABASE_PLACEMENT", "lampung-timur=db.example:5432"),
+        ("MPP_TOKEN_SECRET", "hunter2" * 8),
+        ("MPP_TICKET_TOKEN_SECRET", "hunter2" * 8),
+    ],
+)
+def test_a_shell_of_another_deployment_is_refused_by_an_installation(variable, value):
+    with pytest.raises(SettingsError, match=variable) as refused:
+        Settings.of_installation(OWN, {variable: value, "PATH": "/bin"})
+    assert "hunter2" not in str(refused.value)
+    assert "example" not in str(refused.value)
+
+
+def test_a_shell_may_adjust_an_installation():
+    adjusted = Settings.of_installation(OWN, {"MPP_HTTP_PORT": "8080", "MPP_LOG_LEVEL": "DEBUG", "MPP_LOGIN_RATE": "7/minute"})
+    assert adjusted == replace(PLAIN, http_port=8080, log_level="DEBUG", login_rate="7/minute")
+
+
+def test_a_shell_with_the_installations_own_variables_changes_nothing():
+    assert Settings.of_installation(OWN, OWN) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MPP_BROKER_URL", "amqp://mpp:own@127.0.0.1:5673/%2F"),
+        ("MPP_CATALOG_DATABASE_URL", "postgresql://catalog:own@127.0.0.1:9999/catalog"),
+    ],
+)
+def test_what_an_earlier_start_wrote_into_a_shell_is_passed_over(variable, value):
+    assert Settings.of_installation(OWN, {**OWN, variable: value}) == PLAIN
+
+
+@pytest.mark.parametrize("shell", [{}, {"MPP_BROKER_URL": ""}, {"MPP_DATA_DIR": "srv/mpp"}, {"MPP_PROBE_PORT": "1"}])
+def test_a_shell_that_says_nothing_of_servers_and_secrets_changes_nothing(shell):
+    assert Settings.of_installation(OWN, shell) == PLAIN
