@@ -72,6 +72,14 @@ def deployed_platform(server_folder: Path, pytestconfig: pytest.Config) -> Itera
 
 
 @pytest.fixture
+def not_at_midnight() -> None:
+    """Begin when no site's business date is about to end."""
+    from tests.platform.midnight import wait_past_midnight
+
+    wait_past_midnight()
+
+
+@pytest.fixture
 def figures(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Note what a test has measured; all notes are printed at the end of the run."""
     return lambda text: pytestconfig.stash.setdefault(FIGURES, []).append(f"{request.node.name}: {text}")

@@ -12,7 +12,7 @@ from tests.platform.client import Answer, Client
 from tests.platform.deployment import OPERATOR, DeployedPlatform
 from tests.processes import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
 
 KUTAI = "/v1/kutai-timur"
 TICKET = {"site": "sangatta", "service": "PTS-INF", "channel": "web"}
@@ -35,6 +35,8 @@ def becomes(client: Client, status: int, code: str | None, **other: str) -> None
 
 @pytest.fixture
 def catalog_away(deployed_platform: DeployedPlatform) -> Iterator[None]:
+    """The catalogue is killed after an officer has signed in."""
+    deployed_platform.token("officer@lampung-timur")
     deployed_platform.catalog.kill()
     yield
     deployed_platform.catalog.start()

@@ -19,7 +19,7 @@ from tests.platform.deployment import DeployedPlatform
 from tests.platform.journeys import Hall, serve, take_number
 from tests.processes import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
 
 BOROKO = Hall("bolaang-mongondow-utara", "boroko", ("CPL-INF", "PUP-INF"), ("boroko-03", "boroko-06"))
 ONE_DAY = timedelta(days=1)

@@ -15,7 +15,7 @@ from tests.platform.client import Answer, Client, together
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.journeys import LAMPUNG_TIMUR, OKU_TIMUR, Day, empty, serve, take_number
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
 
 Figures = Callable[[str], None]
 

@@ -14,7 +14,7 @@ from tests.platform.embedded import DEMO_PASSWORD, EmbeddedPlatform
 from tests.platform.journeys import LAMPUNG_TIMUR, take_number
 from tests.processes import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
 
 Figures = Callable[[str], None]
 

@@ -15,7 +15,7 @@ from tests.platform.embedded import EmbeddedPlatform, environment
 from tests.platform.journeys import LAMPUNG_TIMUR, take_number
 from tests.processes import CHECKOUT, eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
 
 
 def variables(platform: EmbeddedPlatform) -> dict[str, str]:

@@ -19,7 +19,7 @@ from tests.platform.client import Client
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.journeys import OKU_TIMUR, Day, empty, take_number
 
-pytestmark = [pytest.mark.isolation, pytest.mark.slow]
+pytestmark = [pytest.mark.isolation, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
 
 Figures = Callable[[str], None]
 

@@ -13,7 +13,7 @@ from services.chassis.tail import tail
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.journeys import LAMPUNG_TIMUR, OKU_TIMUR, Day, Hall, empty
 
-pytestmark = [pytest.mark.isolation, pytest.mark.slow]
+pytestmark = [pytest.mark.isolation, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
 
 Figures = Callable[[str], None]
 

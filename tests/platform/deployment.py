@@ -150,6 +150,13 @@ class DeployedPlatform:
         for document in self.documents:
             self.wait_followed("ticketing", "catalog", document["regency"]["id"])
 
+    def join(self, document: Document) -> None:
+        """Add one more regency, with accounts, to the running platform."""
+        assert self._rpc is not None
+        regencies.add_regency(self.settings(), document["regency"], lambda line: None)
+        seed(self._rpc.call, [self._with_accounts(document)])
+        self.wait_followed("ticketing", "catalog", document["regency"]["id"])
+
     def _with_accounts(self, document: Document) -> Document:
         slug = document["regency"]["id"]
         staff = [

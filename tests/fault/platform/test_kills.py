@@ -13,7 +13,7 @@ from tests.platform.checker import DEADLINE_SECONDS
 from tests.platform.client import Ledger
 from tests.processes import ServiceProcess, eventually
 
-pytestmark = [pytest.mark.fault, pytest.mark.slow]
+pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
 
 FELT = 16
 """An outage lasts until clients have met it so often."""
