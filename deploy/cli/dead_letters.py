@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from deploy.cli.failures import explained
 from services.chassis import dead_letters as letters
-from services.chassis.database import Database
+from services.chassis.database import Database, UnitOfWork
 from services.chassis.errors import DomainError
 from services.chassis.settings import SERVICES, Settings
+
+Outcome = TypeVar("Outcome")
 
 SERVICE = click.option("--service", type=click.Choice(SERVICES), help="Only this service; default: all that are configured.")
 REGENCY = click.option("--regency", help="Only this regency; default: all.")
@@ -32,16 +37,20 @@ def dead_letters() -> None:
 @click.option("--failing", is_flag=True, help="Also what is still being retried.")
 @explained
 def list_command(service: str | None, regency: str | None, failing: bool) -> None:
-    """List dead letters, oldest first."""
-    found = 0
-    for name, slug, rows in _each(service, regency, lambda work: letters.list_dead_letters(work, include_failed=failing)):
+    """List dead letters, oldest first.
+
+    A database or regency that fails is reported and the others go on; the exit status is then 1.
+    """
+    found, search = 0, _Search(service, regency)
+    for name, slug, rows in search.each(lambda work: letters.list_dead_letters(work, include_failed=failing)):
         for row in rows:
             found += 1
             click.echo(
                 f"{row['event_id']}  {name:<12} {slug:<24} {row['type']:<24} {row['status']:<7} {row['attempts']} attempts  {row['reason']}"
             )
-    if not found:
+    if not found and not search.failures:
         click.echo("No dead letters.")
+    sys.exit(1 if search.failures else 0)
 
 
 @dead_letters.command("show")
@@ -78,33 +87,67 @@ def drop(event_id: Any, service: str | None, regency: str | None) -> None:
     click.echo(f"Dropped for {count} consumer(s).")
 
 
-def _each(service: str | None, regency: str | None, action: Callable[[Any], Any]) -> Any:
-    """Yield ``(service, regency, outcome of the action)`` for all that were asked for."""
-    settings = Settings.from_environment()
-    names = [service] if service else [name for name in SERVICES if name in settings.database_urls]
-    if not names:
-        raise click.ClickException("No MPP_<SERVICE>_DATABASE_URL is set: nothing to look into.")
-    for name in names:
-        database = Database(name, settings.database_url(name), pool_size=1)
+class _Search:
+    """Walks through all that was asked for; what fails is told on standard error, and the others go on."""
+
+    def __init__(self, service: str | None, regency: str | None) -> None:
+        self._settings = Settings.from_environment()
+        self._services = [service] if service else [name for name in SERVICES if name in self._settings.database_urls]
+        self._regency = regency
+        self.failures = 0
+        if not self._services:
+            raise click.ClickException("No MPP_<SERVICE>_DATABASE_URL is set: nothing to look into.")
+
+    def each(self, action: Callable[[UnitOfWork], Outcome]) -> Iterator[tuple[str, str, Outcome]]:
+        """Yield ``(service, regency, outcome of the action)``."""
+        for name in self._services:
+            database = Database(name, self._settings.database_url(name), pool_size=1, placement=self._settings.placement)
+            try:
+                for slug in self._regencies(database):
+                    done: list[Outcome] = []
+                    with self._told(f"{name}, {slug}"):
+                        with database.regency_work(slug, timeout=30.0) as work:
+                            outcome = action(work)
+                        done.append(outcome)  # committed
+                    for each in done:
+                        yield name, slug, each
+            finally:
+                database.close()
+
+    def _regencies(self, database: Database) -> Iterator[str]:
+        if self._regency is not None:
+            yield self._regency
+            return
+        for server in database.servers:
+            found: list[str] = []
+            with self._told(f"{database.service}, database server {server}" if server else database.service):
+                found = database.regencies(server)
+            yield from found
+
+    @contextmanager
+    def _told(self, where: str) -> Iterator[None]:
         try:
-            for slug in [regency] if regency else database.regencies():
-                with database.regency_work(slug, timeout=30.0) as work:
-                    outcome = action(work)
-                yield name, slug, outcome
-        finally:
-            database.close()
+            yield
+        except (DomainError, SQLAlchemyError) as error:
+            self.failures += 1
+            click.echo(f"{where}: {error if isinstance(error, DomainError) else type(error).__name__}", err=True)
 
 
 def _the_one(service: str | None, regency: str | None, action: Callable[[Any], Any]) -> Any:
     """Return the outcome where the event is found; it is in one regency of one service, mostly."""
 
-    def guarded(work: Any) -> Any:
+    def guarded(work: UnitOfWork) -> Any:
         try:
             return action(work)
-        except DomainError:
-            return None
+        except DomainError as error:
+            if error.code == "dead_letter_unknown":
+                return None
+            raise
 
-    for _, _, outcome in _each(service, regency, guarded):
+    search = _Search(service, regency)
+    for _, _, outcome in search.each(guarded):
         if outcome is not None:
             return outcome
+    if search.failures:
+        raise click.ClickException("Not found where one could look; the failures stand above.")
     raise click.ClickException("No dead letter with this id. `mpp dead-letters list --failing` shows what there is.")
