@@ -12,7 +12,7 @@ from services.chassis.database import PlatformWork, UnitOfWork, Work
 
 @dataclass(frozen=True)
 class Credentials:
-    """Whom a username names. `agencies` None: all of the regency."""
+    """Whom a username names. `agencies` None: all of the regency; `site` None: bound to none."""
 
     kind: str
     subject: str
@@ -20,6 +20,7 @@ class Credentials:
     agencies: list[str] | None
     active: bool
     password_hash: str
+    site: str | None = None
 
 
 def find(work: UnitOfWork, username: str) -> Credentials | None:
@@ -31,7 +32,8 @@ def find(work: UnitOfWork, username: str) -> Credentials | None:
 def _staff(username: str) -> Select[Any]:
     account = t.account.c
     kind, subject = literal("account").label("kind"), account.id.label("subject")
-    columns = (kind, subject, account.role, account.agencies, account.active, account.password_hash)
+    nowhere = cast(null(), t.device.c.site.type).label("site")
+    columns = (kind, subject, account.role, account.agencies, account.active, account.password_hash, nowhere)
     return select(*columns).where(account.id == username)
 
 
@@ -39,7 +41,7 @@ def _devices(username: str) -> Select[Any]:
     """The role of a device is its kind; it acts for every agency."""
     device, every = t.device.c, cast(null(), t.account.c.agencies.type)
     kind, subject, role = literal("device").label("kind"), device.id.label("subject"), device.kind.label("role")
-    columns = (kind, subject, role, every.label("agencies"), device.active, device.password_hash)
+    columns = (kind, subject, role, every.label("agencies"), device.active, device.password_hash, device.site)
     return select(*columns).where(device.id == username)
 
 

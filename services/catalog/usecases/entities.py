@@ -25,9 +25,10 @@ SIGNING_IN = frozenset({"account", "device"})
 
 def create(work: UnitOfWork, kind: str, data: Mapping[str, Any]) -> Entity:
     """Add an entity; `duplicate_id` when its id is in use."""
-    store.one_at_a_time(work)
     entity = dict(data)
-    return add(work, kind, entity, hashed(entity.pop("password", None), entity["id"]))
+    password_hash = hashed(work, entity.pop("password", None), entity["id"])  # before anybody waits for the lock
+    store.one_at_a_time(work)
+    return add(work, kind, entity, password_hash)
 
 
 def add(work: UnitOfWork, kind: str, entity: Entity, password_hash: str | None = None) -> Entity:
@@ -50,13 +51,14 @@ def in_use(work: UnitOfWork, kind: str, identifier: str) -> bool:
 def update(work: UnitOfWork, kind: str, data: Mapping[str, Any]) -> Entity:
     """Change the named fields; `version_conflict` when `if_match` is not the current version."""
     changes = dict(data)
-    if_match, password = changes.pop("if_match", None), changes.pop("password", None)
+    if_match = changes.pop("if_match", None)
+    password_hash = hashed(work, changes.pop("password", None), changes["id"])
     store.one_at_a_time(work)
     current = store.find(work, kind, changes["id"])
     if current is None:
         raise CatalogError(f"{kind}_unknown", id=changes["id"])
     domain.check_version(current, if_match)
-    return change(work, kind, current, changes, hashed(password, current["id"]))
+    return change(work, kind, current, changes, password_hash)
 
 
 def change(work: UnitOfWork, kind: str, current: Entity, changes: Mapping[str, Any], password_hash: str | None = None) -> Entity:
@@ -94,12 +96,12 @@ def publish(work: UnitOfWork, kind: str, entity: Entity) -> Entity:
     return entity
 
 
-def hashed(password: str | None, username: str) -> str | None:
+def hashed(work: UnitOfWork, password: str | None, username: str) -> str | None:
     """The hash of a new password that satisfies the rule; None for none."""
     if password is None:
         return None
     domain.check_password(password, username)
-    return hash_password(password)
+    return hash_password(password, work.context.remaining())
 
 
 def stored(entity: Entity, password_hash: str | None) -> Entity:

@@ -29,6 +29,7 @@ def load_regency(work: UnitOfWork, document: Mapping[str, Any], overwrite: bool,
     Nothing is ever removed. Loading the same document again changes nothing and publishes nothing. The demonstration's
     password is taken in `embedded` mode only.
     """
+    hashes = new_hashes(work, document, embedded)  # before anybody waits for the lock
     store.one_at_a_time(work)
     counts = {"created": 0, "updated": 0, "unchanged": 0}
     for kind, path, wanted in in_order_of_reference(document):
@@ -36,19 +37,35 @@ def load_regency(work: UnitOfWork, document: Mapping[str, Any], overwrite: bool,
         for index, entity in enumerate(wanted):
             with located(path.format(index)):
                 replace = overwrite or kind == "regency"
-                counts[load(work, kind, stored.get(entity["id"]), entity, replace, embedded)] += 1
+                counts[load(work, kind, stored.get(entity["id"]), entity, replace, hashes)] += 1
     return counts
 
 
-def load(work: UnitOfWork, kind: str, current: Entity | None, wanted: Entity, replace: bool, embedded: bool) -> str:
+def new_hashes(work: UnitOfWork, document: Mapping[str, Any], embedded: bool) -> dict[str, str | None]:
+    """Hashes of the passwords of those accounts and devices that do not exist yet, by id."""
+    hashes = {}
+    for kind, path, wanted in in_order_of_reference(document):
+        known = store.existing(work, kind, [entity["id"] for entity in wanted]) if kind in entities.SIGNING_IN else ()
+        for index, entity in enumerate(wanted):
+            if kind in entities.SIGNING_IN and entity["id"] not in known:
+                with located(path.format(index)):
+                    hashes[entity["id"]] = new_hash(work, entity, embedded)
+    return hashes
+
+
+def new_hash(work: UnitOfWork, entity: Entity, embedded: bool) -> str | None:
+    """The hash of one password that satisfies the rule, or is the demonstration's."""
+    if entity.get("password") == DEMO_PASSWORD:
+        return demo_hash(embedded, work.context.remaining())
+    return entities.hashed(work, entity.get("password"), entity["id"])
+
+
+def load(work: UnitOfWork, kind: str, current: Entity | None, wanted: Entity, replace: bool, hashes: Mapping[str, str | None]) -> str:
     """Create or change one entity; answers what happened to it."""
     entity = dict(wanted)
-    password = entity.pop("password", None)
+    entity.pop("password", None)
     if current is None:
-        if password == DEMO_PASSWORD:
-            entities.add(work, kind, entity, demo_hash(embedded))
-        else:
-            entities.create(work, kind, wanted)
+        entities.add(work, kind, entity, hashes.get(entity["id"]) if kind in entities.SIGNING_IN else None)
         return "created"
     if replace and entities.change(work, kind, current, entity) is not current:
         return "updated"

@@ -14,6 +14,6 @@ def add_operator(work: PlatformWork, username: str, display_name: str, password:
     """
     domain.check_username(username, PLATFORM)
     if password == DEMO_PASSWORD:
-        return credentials.add_operator(work, username, display_name, demo_hash(embedded))
+        return credentials.add_operator(work, username, display_name, demo_hash(embedded, work.context.remaining()))
     domain.check_password(password, username)
-    return credentials.add_operator(work, username, display_name, hash_password(password))
+    return credentials.add_operator(work, username, display_name, hash_password(password, work.context.remaining()))

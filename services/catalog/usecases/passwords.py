@@ -1,10 +1,11 @@
 """Password hashes: argon2id with the parameters of the OWASP Password Storage Cheat Sheet (19 MiB, 2 passes, 1 lane).
 
-About 30 ms of CPU and 19 MiB each, therefore always off the event loop and two at a time: some 60 sign-ins a second on two
-cores, and a flood of them waits or is refused instead of taking the process's memory.
+About 30 ms of CPU and 19 MiB each, therefore always off the event loop and a few at a time: some 60 sign-ins a second on two
+cores. New passwords wait for no sign-in. A flood is refused instead of taking the process's memory.
 """
 
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -13,42 +14,53 @@ from services.catalog.domain import invalid
 from services.chassis.offload import offload
 from services.chassis.turnstile import Turnstile
 
-TURN_SECONDS = 5.0
+MOST_WAITING_SIGN_INS = 32
+"""About half a second's worth, and no more than half of the requests that a replica takes at a time: the public catalogue is
+read beside any flood of sign-ins."""
 
 # Shorter than any password that somebody may choose. Taken in embedded mode only.
 DEMO_PASSWORD = "demo"  # noqa: S105
 
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-_TURNS = Turnstile("catalog.passwords")
+_SIGN_INS = Turnstile("catalog.sign_ins", longest_queue=MOST_WAITING_SIGN_INS)
+_NEW_PASSWORDS = Turnstile("catalog.passwords")
+
+_demo_hashes: list[str] = []
 
 # The hash of 32 random bytes that nobody kept: verifying against it takes as long as against a real one, and fails.
 NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$DyqfXtdnLZNWhwDfiOZnKg$tsrk0LnWSfKXBicTnEtV1JS3knK2oHOH6axLXyfDkS4"
 
 
-def hash_password(password: str) -> str:
-    """A salted hash that carries its parameters; raises `Unavailable` when too many wait for their turn."""
-    with _TURNS.turn("password", TURN_SECONDS):
+@contextmanager
+def sign_in_turn(seconds: float) -> Iterator[None]:
+    """Admit a sign-in as a whole: before it takes a database connection, and until its password is verified.
+
+    Raises `Busy` at once when too many wait, `DeadlineExceeded` when the turn does not come within `seconds`.
+    """
+    with _SIGN_INS.turn("sign-in", seconds):
+        yield
+
+
+def hash_password(password: str, seconds: float) -> str:
+    """A salted hash that carries its parameters; raises `Unavailable` when its turn does not come within `seconds`."""
+    with _NEW_PASSWORDS.turn("password", seconds):
         return offload(_HASHER.hash, password)
 
 
-def demo_hash(embedded: bool) -> str:
+def demo_hash(embedded: bool, seconds: float) -> str:
     """The hash of the demonstration's password; refused outside embedded mode."""
     if not embedded:
         raise invalid("password", "demo_password", "The demonstration's password is for embedded mode only.")
-    return _hash_of_demo_password()
-
-
-@cache
-def _hash_of_demo_password() -> str:
-    """Made once: a salt for each account would protect nothing, as everybody knows the password."""
-    return hash_password(DEMO_PASSWORD)
+    # Made once: a salt for each account would protect nothing, as everybody knows the password.
+    if not _demo_hashes:
+        _demo_hashes.append(hash_password(DEMO_PASSWORD, seconds))
+    return _demo_hashes[0]
 
 
 def matches(password_hash: str, password: str) -> bool:
-    """Whether the password is the one that was hashed; False for a damaged hash. Raises like `hash_password`."""
+    """Whether the password is the one that was hashed; False for a damaged hash. Within a `sign_in_turn` only."""
     try:
-        with _TURNS.turn("password", TURN_SECONDS):
-            return offload(_HASHER.verify, password_hash, password)
+        return offload(_HASHER.verify, password_hash, password)
     except (VerificationError, InvalidHashError):
         return False
 

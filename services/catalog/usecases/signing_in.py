@@ -6,18 +6,24 @@ from typing import Any
 from services.catalog.domain import PLATFORM, CatalogError, regency_of
 from services.catalog.store import credentials
 from services.catalog.store.credentials import Credentials
-from services.catalog.usecases.passwords import DEMO_PASSWORD, NOBODY, hash_password, matches, outdated
+from services.catalog.usecases.passwords import DEMO_PASSWORD, NOBODY, hash_password, matches, outdated, sign_in_turn
 from services.chassis.context import CallContext
 from services.chassis.database import Database
 from services.chassis.errors import DomainError
 
 
 def authenticate(database: Database, context: CallContext, data: Mapping[str, Any], embedded: bool) -> dict[str, Any]:
-    """Subject, role, regency and agencies of whom username and password prove; `credentials_invalid` otherwise.
+    """Subject, role, regency, agencies and site of whom username and password prove; `credentials_invalid` otherwise.
 
     The refusal neither says nor shows by its duration whether the name, the password or the account's state was
-    wrong. No transaction is open while the password is hashed.
+    wrong. No transaction is open while the password is hashed. Beyond a short queue sign-ins are `busy` at once.
     """
+    with sign_in_turn(context.remaining()):
+        return proven_subject(database, context, data, embedded)
+
+
+def proven_subject(database: Database, context: CallContext, data: Mapping[str, Any], embedded: bool) -> dict[str, Any]:
+    """What `authenticate` answers, when it is this sign-in's turn."""
     username, password = data["username"], data["password"]
     regency = regency_of(username)
     found = find(database, context, regency, username)
@@ -27,12 +33,13 @@ def authenticate(database: Database, context: CallContext, data: Mapping[str, An
     if found is None or not proven or not found.active or public:
         raise CatalogError("credentials_invalid")
     if outdated(found.password_hash):
-        renew(database, context, regency, found, hash_password(password))
+        renew(database, context, regency, found, hash_password(password, context.remaining()))
     return {
         "subject": found.subject,
         "role": found.role,
         "regency": None if regency == PLATFORM else regency,
         "agencies": found.agencies,
+        "site": found.site,
     }
 
 

@@ -119,9 +119,11 @@ class Authenticate(ContractSchema):
 
 
 class Subject(ContractSchema):
-    """Who signed in: role, regency (null for an operator of the platform), agencies (null for all)."""
+    """Who signed in: role, regency (null for an operator of the platform), agencies (null for all), and the site to which a
+    device is bound (null or absent for none)."""
 
     subject = AccountId(required=True)
     role = Choice(*ROLES, required=True)
     regency = Slug(required=True, allow_none=True)
     agencies = ListOf(AgencyCode(), most=200, unique=True, required=True, allow_none=True)
+    site = Slug(allow_none=True)

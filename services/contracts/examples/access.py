@@ -35,6 +35,7 @@ ACCESS: dict[str, dict[str, Any]] = {
         "role": "officer",
         "regency": "lampung-timur",
         "agencies": ["CPL"],
+        "site": None,
     },
     "create_account": {
         "id": "officer@lampung-timur",

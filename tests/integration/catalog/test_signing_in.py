@@ -1,7 +1,10 @@
 """Signing in: who is known by which password, and what a refusal does not tell."""
 
 import statistics
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 from argon2 import PasswordHasher
@@ -13,7 +16,11 @@ from services.catalog.usecases import entities, passwords
 from services.catalog.usecases.operators import add_operator
 from services.catalog.usecases.signing_in import authenticate
 from services.chassis.context import CallContext
+from services.chassis.database import Database
+from services.chassis.errors import Busy, DeadlineExceeded
+from services.chassis.turnstile import PERMITS
 from services.contracts import catalog as contracts
+from services.contracts.examples import EXAMPLES
 
 pytestmark = pytest.mark.integration
 
@@ -51,13 +58,28 @@ def known(work, username):
 
 def test_an_officer_signs_in_to_the_regency_of_the_username(staffed):
     subject = sign_in(staffed, f"sari@{staffed.regency}")
-    assert subject == {"subject": f"sari@{staffed.regency}", "role": "officer", "regency": staffed.regency, "agencies": ["CPL"]}
+    assert subject == {
+        "subject": f"sari@{staffed.regency}",
+        "role": "officer",
+        "regency": staffed.regency,
+        "agencies": ["CPL"],
+        "site": None,
+    }
     assert contracts.Subject().load(subject) == subject
 
 
 def test_a_device_signs_in_with_its_kind_as_role(staffed):
     subject = sign_in(staffed, f"kios@{staffed.regency}")
-    assert (subject["role"], subject["agencies"]) == ("kiosk", None)
+    assert (subject["role"], subject["agencies"], subject["site"]) == ("kiosk", None, None)
+
+
+def test_a_device_that_is_bound_to_a_site_signs_in_for_that_site(staffed):
+    identifier = f"kios@{staffed.regency}"
+    staffed.do(entities.create, "site", "CreateSite", {**EXAMPLES["catalog"]["create_site"], "id": "sukadana"})
+    staffed.do(entities.update, "device", "UpdateDevice", {"id": identifier, "site": "sukadana"})
+    subject = sign_in(staffed, identifier)
+    assert subject["site"] == "sukadana"
+    assert contracts.Subject().load(subject) == subject
 
 
 def test_an_operator_signs_in_to_no_regency(staffed):
@@ -65,7 +87,7 @@ def test_an_operator_signs_in_to_no_regency(staffed):
         assert add_operator(work, "ops@platform", "Operator", PASSWORD)
         assert not add_operator(work, "ops@platform", "Somebody else", "another password")
     subject = sign_in(staffed, "ops@platform")
-    assert subject == {"subject": "ops@platform", "role": "operator", "regency": None, "agencies": None}
+    assert subject == {"subject": "ops@platform", "role": "operator", "regency": None, "agencies": None, "site": None}
     assert contracts.Subject().load(subject) == subject
     assert refusal(staffed, "ops@platform", "another password") == ("credentials_invalid", {})
 
@@ -136,3 +158,49 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(staffed):
     known, *unknown = ([seconds(name) for _ in range(9)] for name in names)
     for durations in unknown:
         assert statistics.median(durations) > statistics.median(known) / 2
+
+
+@pytest.fixture
+def occupied():
+    """Other sign-ins have all turns."""
+    with ExitStack() as turns:
+        for _ in range(PERMITS):
+            turns.enter_context(passwords.sign_in_turn(1.0))
+        yield
+
+
+def test_a_sign_in_waits_no_longer_than_its_caller_and_holds_no_connection_meanwhile(staffed, occupied, login_url):
+    data = contracts.Authenticate().load({"username": f"sari@{staffed.regency}", "password": PASSWORD})
+    database = Database("catalog", login_url, pool_size=1)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(authenticate, database, CallContext(regency=None).within(0.5), data, embedded=False)
+        with database.regency_work(staffed.regency, timeout=0.3, read_only=True) as work:
+            assert entities.list_page(work, "agency", {"limit": 1})["items"]
+        with pytest.raises(DeadlineExceeded):
+            waiting.result(timeout=5)
+    database.close()
+
+
+def test_beyond_a_short_queue_sign_ins_are_refused_at_once(staffed, occupied, monkeypatch):
+    monkeypatch.setattr(passwords._SIGN_INS, "_longest_queue", 0)
+    with pytest.raises(Busy):
+        sign_in(staffed, f"sari@{staffed.regency}")
+
+
+def test_a_password_is_hashed_before_the_regency_is_locked(staffed, monkeypatch):
+    hashing, go_on = threading.Event(), threading.Event()
+
+    def slowly(password, seconds):
+        hashing.set()
+        assert go_on.wait(10)
+        return passwords.hash_password(password, seconds)
+
+    monkeypatch.setattr(entities, "hash_password", slowly)
+    change = {"id": f"sari@{staffed.regency}", "password": "teh sore hari"}
+    with ThreadPoolExecutor(1) as threads:
+        changing = threads.submit(staffed.do, entities.update, "account", "UpdateAccount", change)
+        assert hashing.wait(10)
+        with staffed.database.regency_work(staffed.regency, timeout=2.0) as work:
+            entities.update(work, "agency", {"id": "CPL", "name": "Dukcapil Lampung"})
+        go_on.set()
+        assert changing.result(timeout=10)["version"] == 2
