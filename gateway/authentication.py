@@ -33,7 +33,8 @@ LONGEST_TOKEN: Final = 4096
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 _CLAIMS = ["iss", "aud", "sub", "role", "iat", "exp", "jti"]
-"""Claims that are never null; "regency" and "agencies" must be present too, and may be null."""
+"""Claims that are never null; "regency" and "agencies" must be present too, and may be null. "site" binds a device to
+one site; other tokens lack it or have null."""
 
 
 class AccessTokens:
@@ -53,6 +54,7 @@ class AccessTokens:
             "role": identity["role"],
             "regency": identity["regency"],
             "agencies": identity["agencies"],
+            "site": identity.get("site"),
             "iat": issued_at,
             "exp": issued_at + LIFETIME_SECONDS,
             "jti": uuid.uuid4().hex,
@@ -95,10 +97,13 @@ class AccessTokens:
 
 def _actor_of(claims: Mapping[str, Any]) -> Actor:
     subject, role, regency, agencies = (claims[name] for name in ("sub", "role", "regency", "agencies"))
+    site = claims.get("site")
     if not isinstance(subject, str) or not subject or role not in ROLES:
         raise ValueError("unknown subject or role")
     if (regency is None) != (role == OPERATOR) or not isinstance(regency, str | None):
         raise ValueError("every role but the operator belongs to a regency")
     if agencies is not None and not (isinstance(agencies, list) and all(isinstance(a, str) for a in agencies)):
         raise ValueError("agencies must be a list of ids or null")
-    return Actor(subject, role, regency, None if agencies is None else tuple(agencies))
+    if not isinstance(site, str | None):
+        raise ValueError("a device stands at one site or at none")
+    return Actor(subject, role, regency, None if agencies is None else tuple(agencies), site)

@@ -10,12 +10,14 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Actor:
-    """Whoever acts. ``agencies`` is ``None`` for somebody who may act for every agency of the regency."""
+    """Whoever acts. ``agencies`` is ``None`` for somebody who may act for every agency of the regency, ``site`` for
+    everybody but a device that stands at one site."""
 
     id: str | None
     role: str
     regency: str | None = None
     agencies: tuple[str, ...] | None = None
+    site: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form."""
@@ -25,7 +27,8 @@ class Actor:
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Rebuild from :meth:`to_dict`."""
         agencies = data.get("agencies")
-        return cls(data.get("id"), data["role"], data.get("regency"), None if agencies is None else tuple(agencies))
+        bound = None if agencies is None else tuple(agencies)
+        return cls(data.get("id"), data["role"], data.get("regency"), bound, data.get("site"))
 
 
 ANONYMOUS = Actor(None, "anonymous")

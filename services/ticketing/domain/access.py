@@ -30,6 +30,12 @@ def check_channel(role: str, channel: str) -> None:
         raise QueueRefusal("channel_not_allowed", channel=channel)
 
 
+def check_device_site(bound_to: str | None, site: str) -> None:
+    """Refuse a device that stands at another site (``None``: may issue anywhere in its regency)."""
+    if bound_to is not None and site != bound_to:
+        raise QueueRefusal("channel_not_allowed", site=site, device_site=bound_to)
+
+
 def check_role(role: str, allowed: Collection[str]) -> None:
     """Refuse a role that is not among those allowed."""
     if role not in allowed:

@@ -20,6 +20,7 @@ def issue_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """Issue the next number of the service's agency at a site; opens the site's day with the first."""
     actor = work.context.actor
     domain.check_channel(actor.role, data["channel"])
+    domain.check_device_site(actor.site, data["site"])
     site, service, agency = _offered(work, data["site"], data["service"])
     domain.check_agency(actor.agencies, agency["id"])
     domain.check_site_takes_numbers(site, data["channel"], work.now)

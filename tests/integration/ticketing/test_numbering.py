@@ -1,5 +1,6 @@
 """Numbers: unique and gapless per site, prefix and local date, under any load."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -173,6 +174,12 @@ class TestRefusals:
         mall.open_site(channels=["kiosk", "front_desk"])
         assert refusal(mall.take, mall.ktp, actor=CITIZEN, channel="web")[0] == "channel_not_allowed"
         assert mall.take(mall.ktp, actor=mall.actor("kiosk"), channel="kiosk")["channel"] == "kiosk"
+
+    def test_of_a_kiosk_that_stands_at_another_site(self, mall):
+        kiosk = mall.actor("kiosk")
+        assert mall.take(mall.ktp, actor=replace(kiosk, site=mall.site), channel="kiosk")["site"] == mall.site
+        code, details = refusal(mall.take, mall.ktp, actor=replace(kiosk, site="elsewhere"), channel="kiosk")
+        assert (code, details["device_site"]) == ("channel_not_allowed", "elsewhere")
 
     def test_of_an_officer_who_issues_for_another_agency(self, mall):
         assert refusal(mall.take, mall.ktp, actor=mall.actor("officer", "SOS")) == ("agency_forbidden", {"agency": "CPL"})

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.unit
         Actor("officer@x", "officer", "x", ("CPL", "BPN")),
         Actor("s@x", "supervisor", "x", ()),
         Actor("a@x", "admin", "x", None),
+        Actor("k@x", "kiosk", "x", None, "sukadana"),
     ],
 )
 def test_a_context_survives_the_wire(actor):

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.authentication import ALGORITHM, AUDIENCE, ISSUER, LIFETIME_SECONDS, AccessTokens
 from gateway.problems import Refusal
-from services.chassis.context import ANONYMOUS
+from services.chassis.context import ANONYMOUS, Actor
 from services.chassis.errors import DomainError
 
 pytestmark = pytest.mark.unit
@@ -53,6 +53,20 @@ def test_login_answers_a_token_that_says_who_acts(edge):
     assert edge.services.payload == body
 
 
+def test_a_token_carries_the_site_of_a_device(edge):
+    edge.services.answers["authenticate"] = {
+        "subject": "kiosk@lampung-timur", "role": "kiosk", "regency": "lampung-timur", "agencies": None, "site": "sukadana",
+    }  # fmt: skip
+    token = edge.send("POST", "/v1/auth/token", json_body={"username": "kiosk@lampung-timur", "password": "demo"}).json["access_token"]
+    body = {"site": "sukadana", "service": "CPL-KTP", "channel": "kiosk"}
+    edge.send("POST", "/v1/lampung-timur/tickets", json_body=body, headers={"Authorization": f"Bearer {token}"})
+    assert edge.services.context.actor == Actor("kiosk@lampung-timur", "kiosk", "lampung-timur", None, "sukadana")
+
+
+def test_a_token_of_before_there_were_sites_in_it_is_bound_to_none(claims):
+    assert AccessTokens(SECRET).actor(signed(claims)).site is None
+
+
 def test_wrong_credentials(edge, problem_of):
     edge.services.answers["authenticate"] = DomainError("credentials_invalid")
     response = edge.send("POST", "/v1/auth/token", json_body={"username": "x", "password": "y"})
@@ -77,6 +91,7 @@ def test_every_claim_is_required(claims, name):
 @pytest.mark.parametrize(
     "changes",
     [
+        {"site": 5}, {"site": ["sukadana"]},
         {"exp": 1}, {"exp": "9999999999"}, {"exp": 1e12}, {"exp": None}, {"iat": 99_999_999_999}, {"iat": None},
         {"iss": "somebody"}, {"aud": "other"}, {"sub": ""}, {"sub": 5}, {"role": "king"}, {"role": None}, {"role": ["officer"]},
         {"regency": None}, {"regency": 5}, {"role": "operator"}, {"agencies": "CPL"}, {"agencies": [1]}, {"role": "anonymous"},

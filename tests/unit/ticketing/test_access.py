@@ -33,6 +33,12 @@ def code(act, *arguments):
     return caught.value.code
 
 
+def test_a_device_issues_at_its_own_site_only():
+    domain.check_device_site("sukadana", "sukadana")
+    domain.check_device_site(None, "sukadana")
+    assert code(domain.check_device_site, "sukadana", "way-jepara") == "channel_not_allowed"
+
+
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("role", ALL_ROLES)
 def test_channels_of_each_role(role, channel):
