@@ -93,7 +93,9 @@ class Application:
         if not isinstance(found, Exception):
             exchange.route = found.route
         watched = exchange.route is not None and exchange.route.infrastructure
-        if not watched and (actor == ANONYMOUS or isinstance(actor, Refusal)):
+        if exchange.route is not None and exchange.route.costly:
+            limits.count_watcher(client, exchange.route.path)
+        elif not watched and (actor == ANONYMOUS or isinstance(actor, Refusal)):
             limits.count_anonymous(client)
         if isinstance(found, Refusal):
             raise found
@@ -158,6 +160,7 @@ def _record(exchange: Exchange, status: int) -> None:
             regency=exchange.regency,
             role=exchange.actor.role,
             request_id=exchange.request_id,
+            traceparent=exchange.traceparent,
         )
 
 
@@ -169,5 +172,6 @@ def _log_fault(exchange: Exchange, error: Exception) -> None:
         error=type(error).__name__,
         route=exchange.route.path if exchange.route else "unknown",
         request_id=exchange.request_id,
+        traceparent=exchange.traceparent,
         at=[f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames[-8:]],
     )

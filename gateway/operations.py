@@ -73,7 +73,8 @@ def _service_answer(surroundings: Surroundings, call: Call) -> Any:
     parameters = _parameters(call)
     body = read_object(call.request, settings.max_body_bytes) if route.method != "GET" else {}
     payload = checked_payload(route, parameters, body)
-    return surroundings.rpc.call(route.rpc.service, route.rpc.method, payload, context)
+    # The time counts from here: a client that sends slowly has a limit of its own.
+    return surroundings.rpc.call(route.rpc.service, route.rpc.method, payload, context.within(settings.command_deadline))
 
 
 def _parameters(call: Call) -> dict[str, Any]:

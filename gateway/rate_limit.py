@@ -18,6 +18,9 @@ from werkzeug.wrappers import Request
 from gateway.problems import Refusal
 from services.chassis.settings import SettingsError
 
+WATCHER_RATE = "30/second"
+"""For each path that machines watch: hundreds of times what probes and Prometheus need, and little work."""
+
 _IPV6_NETWORK = 64
 """A household or office owns a /64: counting single IPv6 addresses would limit nobody."""
 
@@ -28,6 +31,7 @@ class RateLimits:
     def __init__(self, anonymous_rate: str, login_rate: str) -> None:
         self._anonymous = _rate("MPP_ANONYMOUS_RATE", anonymous_rate)
         self._login = _rate("MPP_LOGIN_RATE", login_rate)
+        self._watcher = parse(WATCHER_RATE)
         self._windows = FixedWindowRateLimiter(MemoryStorage())
 
     def count_anonymous(self, client: str) -> None:
@@ -40,6 +44,10 @@ class RateLimits:
         By address, not by account: else anybody could lock an officer out by guessing.
         """
         self._count(self._login, "login", client)
+
+    def count_watcher(self, client: str, path: str) -> None:
+        """Count a look at the gateway's state; raises ``Refusal("rate_limited")`` with ``Retry-After``."""
+        self._count(self._watcher, path, client)
 
     def _count(self, rate: RateLimitItem, purpose: str, client: str) -> None:
         if not self._windows.hit(rate, purpose, client):

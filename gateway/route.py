@@ -72,7 +72,9 @@ class Route:
     """The answer's version is its entity tag."""
     media_type: str = "application/json"
     infrastructure: bool = False
-    """For machines that watch the gateway: neither limited in rate nor particular about media types."""
+    """For machines that watch the gateway: hardly limited in rate and not particular about media types."""
+    costly: bool = False
+    """Infrastructure that works for its answer: limited, generously, as anybody may ask."""
 
     @cached_property
     def path_parameters(self) -> tuple[str, ...]:

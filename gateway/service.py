@@ -12,6 +12,7 @@ from gateway.authentication import AccessTokens
 from gateway.call import Surroundings
 from gateway.openapi import openapi_document
 from gateway.rate_limit import RateLimits
+from gateway.readiness import RecentReadiness
 from gateway.route import Route
 from gateway.routes import ROUTES
 from gateway.server import HttpServer
@@ -40,7 +41,7 @@ class HttpEntrypoint(Entrypoint):
         surroundings = Surroundings(
             settings=configured,
             rpc=self.replies.client,
-            probes=PROBES,
+            probes=RecentReadiness(PROBES),
             tokens=AccessTokens(configured.required_token_secret()),
             limits=RateLimits(configured.anonymous_rate, configured.login_rate),
             openapi={locale: encoded(openapi_document(routes, locale)) for locale in LOCALES},

@@ -24,6 +24,8 @@ def _of_any_request(route: Route) -> Iterator[str]:
     yield from ("header_invalid", "uri_too_long", "headers_too_large", "token_invalid", "unexpected")
     if not route.infrastructure:
         yield from ("rate_limited", "not_acceptable")
+    if route.costly:
+        yield "rate_limited"
     if route.path_parameters:
         yield "path_unknown"
     if route.of_regency:

@@ -34,6 +34,7 @@ PLATFORM_ROUTES = (
         answer=Health,
         problems=("service_unavailable",),
         infrastructure=True,
+        costly=True,
     ),
     Route(
         method="GET",
@@ -45,6 +46,7 @@ PLATFORM_ROUTES = (
         operation=operations.metrics,
         media_type="text/plain",
         infrastructure=True,
+        costly=True,
     ),
     Route(
         method="GET",

@@ -24,15 +24,8 @@ STAFF = only("officer", "front_desk", "supervisor", "administrator", "auditor")
 FOLLOWERS = Access(STAFF.roles, ticket_token=True)
 GIVERS_BACK = Access(COUNTER_STAFF.roles, ticket_token=True)
 
-_STATE = ("ticket_unknown", "ticket_state_conflict", "agency_forbidden", "day_closed")
-_AT_COUNTER = (
-    "counter_unknown",
-    "counter_inactive",
-    "counter_does_not_serve",
-    "counter_busy",
-    "site_unknown",
-    "agency_forbidden",
-)
+_STATE = ("ticket_unknown", "ticket_state_conflict", "agency_forbidden")
+_AT_COUNTER = ("counter_unknown", "counter_inactive", "counter_busy", "agency_forbidden")
 
 
 def _action(name: str, method: str, payload: type[Schema], summary: Text, *problems: str) -> Route:
@@ -90,7 +83,6 @@ TICKET_ROUTES = (
         rpc=Rpc("ticketing", "list_tickets", ticketing.ListTickets),
         query={**{name: name for name in ("site", "service", "status", "date")}, **PAGE},
         answer=ticketing.TicketPage,
-        problems=("site_unknown", "service_unknown"),
     ),
     Route(
         method="GET",
@@ -110,6 +102,8 @@ TICKET_ROUTES = (
         ticketing.CallTicket,
         Text("Memanggil nomor ini ke loket", "Call this ticket to a counter"),
         *_AT_COUNTER,
+        "counter_does_not_serve",
+        "day_closed",
     ),
     _action(
         "recall",
@@ -118,7 +112,7 @@ TICKET_ROUTES = (
         Text("Memanggil ulang", "Call the ticket again"),
         "recall_limit_reached",
     ),
-    _action("start", "start_ticket", ticketing.StartTicket, Text("Mulai melayani", "Begin to serve")),
+    _action("start", "start_ticket", ticketing.StartTicket, Text("Mulai melayani", "Begin to serve"), "counter_busy"),
     _action("complete", "complete_ticket", ticketing.CompleteTicket, Text("Selesai dilayani", "Serving has ended")),
     _action("no-show", "mark_no_show", ticketing.MarkNoShow, Text("Tidak hadir", "The citizen did not come")),
     replace(
@@ -142,6 +136,6 @@ TICKET_ROUTES = (
         command=True,
         answer=ticketing.Ticket,
         or_nothing=True,
-        problems=(*_AT_COUNTER, "day_closed"),
+        problems=_AT_COUNTER,
     ),
 )

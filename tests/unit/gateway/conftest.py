@@ -73,6 +73,7 @@ class Edge:
     services: FakeServices
     probes: FakeProbes
     tokens: AccessTokens
+    limits: RateLimits
     application: Application
 
     def token(self, role: str, regency: str | None = HOME, agencies: list[str] | None = None) -> str:
@@ -130,7 +131,7 @@ def make_edge(**settings: Any) -> Edge:
         limits=RateLimits(configured.anonymous_rate, configured.login_rate),
         openapi=OPENAPI,
     )
-    return Edge(services, probes, tokens, Application(ROUTES, surroundings))
+    return Edge(services, probes, tokens, surroundings.limits, Application(ROUTES, surroundings))
 
 
 @pytest.fixture(scope="session")

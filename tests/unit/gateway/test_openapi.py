@@ -67,6 +67,27 @@ def test_every_problem_of_a_route_is_documented_under_its_status(document):
             assert code in schema["allOf"][1]["properties"]["code"]["enum"]
 
 
+def test_a_route_of_the_queue_documents_what_its_use_case_refuses_and_no_more():
+    of_ticket = {"ticket_unknown", "ticket_state_conflict", "agency_forbidden"}
+    at_counter = {"counter_unknown", "counter_inactive", "counter_busy", "agency_forbidden"}
+    documented = {route.operation_id: set(route.problems) for route in ROUTES if route.tag == "tickets"}
+    assert documented == {
+        "issueTicket": {
+            *("site_unknown", "service_unknown", "agency_unknown", "site_not_accepting", "site_closed", "channel_not_allowed"),
+            *("service_not_offered", "service_inactive", "day_closed", "agency_forbidden"),
+        },
+        "listTickets": set(),
+        "getTicket": {"ticket_unknown"},
+        "callNext": at_counter,
+        "callTicket": of_ticket | at_counter | {"counter_does_not_serve", "day_closed"},
+        "recallTicket": of_ticket | {"recall_limit_reached"},
+        "startTicket": of_ticket | {"counter_busy"},
+        "completeTicket": of_ticket,
+        "markNoShow": of_ticket,
+        "cancelTicket": of_ticket,
+    }
+
+
 def test_every_path_parameter_is_described(document):
     for path, methods in document["paths"].items():
         for operation in methods.values():

@@ -1,6 +1,7 @@
 """Limits on rate: for callers without an account and for attempts to log in, by client address."""
 
 import pytest
+from limits import parse
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
@@ -43,10 +44,17 @@ def test_invalid_tokens_and_unknown_paths_count(edge_with):
     assert statuses(edge, 1, headers={"Authorization": "Bearer x.y.z"}) == [429]
 
 
-def test_who_watches_the_gateway_is_not_limited(edge_with):
+def test_who_watches_the_gateway_is_not_limited_like_the_others(edge_with):
     edge = edge_with(anonymous_rate="1/hour")
     for path in ("/healthz", "/readyz", "/metrics"):
-        assert statuses(edge, 3, path=path) == [200] * 3
+        assert statuses(edge, 10, path=path) == [200] * 10
+
+
+@pytest.mark.parametrize(("path", "answers"), [("/readyz", {200, 429}), ("/metrics", {200, 429}), ("/healthz", {200})])
+def test_nobody_may_have_the_gateway_look_at_itself_without_end(edge, monkeypatch, path, answers):
+    monkeypatch.setattr(edge.limits, "_watcher", parse("20/hour"))
+    assert set(statuses(edge, 30, path=path)) == answers
+    assert statuses(edge, 1, path=path, client="192.0.2.2") == [200]
 
 
 def test_attempts_to_log_in_are_limited(edge_with, problem_of):

@@ -1,13 +1,17 @@
 """Taking and calling a ticket as the HTTP caller sees it."""
 
+import io
 import json
 import time
 
 import pytest
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from services.chassis.errors import DeadlineExceeded, DomainError, Unavailable
+from services.chassis.settings import Settings
 
 pytestmark = pytest.mark.unit
+
 
 TICKETS = "/v1/lampung-timur/tickets"
 ID = "0d9f4a52-6c1b-4e0e-9f38-5d7a1c2b3e4f"
@@ -137,3 +141,22 @@ def test_answers_are_compact_utf_8(edge):
     edge.services.answers["get_ticket"] = {"note": "Jum’at"}
     response = edge.send("GET", f"{TICKETS}/{ID}", role="officer")
     assert response.data == json.dumps({"note": "Jum’at"}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class SlowBody(io.BytesIO):
+    """What a client sends that takes its time."""
+
+    sent_at = 0.0
+
+    def read(self, size=-1):
+        time.sleep(0.05)
+        self.sent_at = time.time()
+        return super().read(size)
+
+
+def test_the_deadline_of_a_command_counts_from_the_end_of_its_body(edge):
+    body = SlowBody(b'{"site": "sukadana", "service": "CPL-KTP", "channel": "web"}')
+    environ = EnvironBuilder(method="POST", path=TICKETS).get_environ()
+    sent = {"wsgi.input": body, "CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body.getvalue())), "RAW_PATH_INFO": TICKETS}
+    run_wsgi_app(edge.application, {**environ, **sent}, buffered=True)
+    assert edge.services.context.deadline >= body.sent_at + Settings().command_deadline

@@ -1,9 +1,14 @@
 """What machines ask the gateway: alive, ready, metrics."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from gateway.language import preferred_language
+from gateway.readiness import RecentReadiness
 
 pytestmark = pytest.mark.unit
 
@@ -37,6 +42,46 @@ def test_requests_are_measured_by_route_and_never_by_address(edge):
     assert ("unknown", "GET", "4xx") in counted
     assert ("unknown", "other", "4xx") in counted
     assert not any("secret" in label or "sukadana" in label for labels in counted for label in labels)
+
+
+class CountedProbes:
+    """Says how often it was asked."""
+
+    def __init__(self, seconds=0.0):
+        self.asked, self.seconds, self.failing = 0, seconds, {}
+
+    def ready(self):
+        self.asked += 1
+        time.sleep(self.seconds)
+        return dict(self.failing)
+
+
+def test_readiness_is_asked_for_once_a_second():
+    probes, clock = CountedProbes(), [0.0]
+    recent = RecentReadiness(probes, lambda: clock[0])
+    assert [recent.ready() for _ in range(5)] == [{}] * 5
+    probes.failing["gateway.replies"] = "BrokerUnavailable"
+    assert (recent.ready(), probes.asked) == ({}, 1)
+    clock[0] = 1.0
+    assert [recent.ready() for _ in range(5)] == [probes.failing] * 5
+    assert probes.asked == 2
+
+
+def test_many_who_ask_for_readiness_at_once_cause_one_look():
+    probes = CountedProbes(seconds=0.1)
+    recent = RecentReadiness(probes)
+    with ThreadPoolExecutor(16) as threads:
+        assert list(threads.map(lambda _: recent.ready(), range(16))) == [{}] * 16
+    assert probes.asked == 1
+
+
+def test_a_request_is_logged_with_its_trace(edge):
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    edge.services.answers["list_sites"] = RuntimeError("a fault")
+    with capture_logs() as logged:
+        edge.send("GET", "/v1/lampung-timur/sites", headers={"traceparent": trace, "Request-Id": "req-12345"})
+    assert {line["event"] for line in logged} == {"http_fault", "http_request"}
+    assert {(line["traceparent"], line["request_id"]) for line in logged} == {(trace, "req-12345")}
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/v1/regencies", "/nothing", "/metrics"])
