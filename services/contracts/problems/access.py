@@ -83,5 +83,4 @@ UNKNOWN_PROBLEMS: dict[str, Problem] = {
         "Lihat daftarnya dengan `mpp dead-letters list`.",
         "`mpp dead-letters list` shows those that exist.",
     ),
-    "stream_unknown": Problem(404, "Aliran peristiwa tidak dikenal", "The event stream is not known"),
 }

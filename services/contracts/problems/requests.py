@@ -38,13 +38,6 @@ REQUEST_PROBLEMS: dict[str, Problem] = {
         "Kirim paling banyak {limit} bita.",
         "Send at most {limit} bytes.",
     ),
-    "length_required": Problem(
-        411,
-        "Panjang isi permintaan tidak disebutkan",
-        "The length of the request body is missing",
-        "Sertakan header Content-Length.",
-        "Send the header Content-Length.",
-    ),
     "uri_too_long": Problem(
         414,
         "Alamat terlalu panjang",
