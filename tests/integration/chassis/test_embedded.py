@@ -101,9 +101,10 @@ def test_a_call_without_an_answer_ends_at_its_deadline(embedded, regency):
 def test_many_calls_at_once_are_quick(embedded, regency, figures):
     """The in-process transport that comes with the library polls once a second."""
     started = time.monotonic()
-    answers = embedded.call("ledger.total", {"account": "once"}, regency, times=300, seconds=20.0)["results"]
+    for _ in range(4):
+        answers = embedded.call("ledger.total", {"account": "once"}, regency, times=75, seconds=20.0)["results"]
+        assert answers == [{"count": 1, "amount": 1}] * 75
     seconds = time.monotonic() - started
-    assert answers == [{"count": 1, "amount": 1}] * 300
     figures(f"{300 / seconds:.0f} calls/s in one process")
     assert seconds < 6
 

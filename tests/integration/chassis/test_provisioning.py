@@ -61,6 +61,7 @@ class Place:
         self.migrations = folder
         (folder / "regency").mkdir()
         self.migration("0001", FIRST)
+        self.opened: list[Database] = []
         self.administration = Administration(postgres_server.url(self.service))
 
     def migration(self, number: str, text: str) -> None:
@@ -69,8 +70,9 @@ class Place:
     def provisioner(self) -> Provisioner:
         return Provisioner(self.service, self.url, self.admin_url, self.migrations)
 
-    def database(self) -> Database:
-        return Database(self.service, self.url)
+    def database(self, url: str = "") -> Database:
+        self.opened.append(Database(self.service, url or self.url))
+        return self.opened[-1]
 
     def columns(self) -> dict[str, set[str]]:
         rows = self.administration.run(
@@ -93,12 +95,15 @@ class Place:
 
 
 @pytest.fixture
-def place(postgres_server, tmp_path) -> Place:
-    return Place(postgres_server, tmp_path)
+def place(postgres_server, tmp_path) -> Iterator[Place]:
+    place = Place(postgres_server, tmp_path)
+    yield place
+    for database in place.opened:
+        database.close()
 
 
 @pytest.fixture
-def prepared(place) -> Iterator[Place]:
+def prepared(place) -> Place:
     place.provisioner().prepare()
     return place
 
@@ -111,7 +116,6 @@ def test_a_new_regency_can_be_used_at_once(prepared):
         work.execute(sa.text("INSERT INTO thing VALUES ('one')"))
         work.emit(added())
     database.check()
-    database.close()
     assert prepared.provisioner().regencies() == {"lampung-timur": {"name": "Lampung Timur"}}
 
 
@@ -139,15 +143,12 @@ def test_before_it_is_prepared_a_service_is_not_ready(place):
         database.check()
     place.provisioner().prepare()
     database.check()
-    database.close()
 
 
 def test_the_login_can_change_its_password(place, prepared):
     changed = sa.make_url(place.url).set(password="it's : another % one \\ here").render_as_string(hide_password=False)
     Provisioner(place.service, changed, place.admin_url, place.migrations).prepare()
-    database = Database(place.service, changed)
-    database.check()
-    database.close()
+    place.database(changed).check()
     with pytest.raises(Unavailable):
         prepared.database().check()
 
@@ -202,7 +203,6 @@ def test_a_half_made_regency_does_not_exist_until_repeating_completes_it(prepare
     with database.regency_work("half-made") as work:
         work.execute(sa.text("INSERT INTO thing VALUES ('one')"))
         work.emit(added())
-    database.close()
 
 
 def test_a_regency_whose_migration_fails_is_not_there_at_all(prepared):
@@ -217,7 +217,6 @@ def test_a_regency_whose_migration_fails_is_not_there_at_all(prepared):
     prepared.migration("0002", SECOND)
     prepared.provisioner().add_regency("lampung-timur", {})
     assert database.regencies() == ["lampung-timur"]
-    database.close()
 
 
 def at_once(*actions: Callable[[], object]) -> None:
@@ -267,7 +266,6 @@ def test_migration_goes_on_past_a_failing_regency_and_says_which_and_why(prepare
     with database.regency_work("b-broken") as work:  # still as it was, and usable
         work.execute(sa.text("DELETE FROM thing WHERE ctid IN (SELECT min(ctid) FROM thing)"))
     assert prepared.provisioner().migrate().done == ["a-first", "b-broken", "c-last"]
-    database.close()
 
 
 def test_migration_goes_on_also_past_a_regency_whose_data_a_migration_does_not_foresee(prepared):
@@ -276,7 +274,6 @@ def test_migration_goes_on_also_past_a_regency_whose_data_a_migration_does_not_f
         provisioner.add_regency(name, {})
     with database.regency_work("a-odd") as work:
         work.execute(sa.text("INSERT INTO thing VALUES ('odd')"))
-    database.close()
     prepared.migration("0002", SECOND)
     prepared.migration("0003", THIRD)
     report = prepared.provisioner().migrate()
@@ -294,7 +291,6 @@ def test_a_regency_in_use_fails_after_the_lock_timeout_instead_of_holding_up_its
     with database.regency_work("a-used") as work:
         work.execute(sa.text("INSERT INTO thing VALUES ('now')"))
         report = prepared.provisioner().migrate()
-    database.close()
     assert report.done == ["b-free"]
     assert "lock timeout" in report.failed["a-used"]
 
