@@ -28,7 +28,10 @@ LONGEST_WAIT = 5.0
 _UNKNOWN_ROLE = "22023"
 _TIMEOUTS = ("57014", "55P03", "25P04")  # of a statement, of a lock, of a transaction
 _DEADLOCK = ("40P01", "40001")
-_OUT_OF_RESOURCES = "53"
+_AWAY = ("08", "57P", "53", "58", "XX001", "XX002")
+"""Connection lost, shutting down, out of resources, system error, damaged: nothing that the statement could help."""
+
+_READ_ONLY = "25006"
 
 
 class ConnectionPool:
@@ -79,18 +82,27 @@ def _engine(url: str, service: str, size: int) -> Engine:
         pool_timeout=LONGEST_WAIT,
         pool_recycle=900,  # a backend that has touched hundreds of schemas holds much memory
         pool_use_lifo=True,
+        hide_parameters=True,  # an error's text must not show what a statement was given
         connect_args={
             # Plans made for one regency's search_path do not fit the next ("cached plan must not change result type").
             "prepare_threshold": None,
             "connect_timeout": 3,
+            # A line that is silently dead is noticed within about ten seconds, not after hours.
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
             "application_name": f"mpp-{service}",
             "options": "-c timezone=UTC",
         },
     )
 
 
-def meaning(error: BaseException) -> BaseException:
-    """Translate a driver's error into ours; errors that are bugs or broken rules come back as they are."""
+def meaning(error: BaseException, *, read_only: bool = False) -> BaseException:
+    """Translate a driver's error into ours; errors that are bugs or broken rules come back as they are.
+
+    :param read_only: the transaction was not meant to write; else a server that refuses to was demoted.
+    """
     if isinstance(error, PoolTimeout):
         return Busy("no database connection free")
     if not isinstance(error, DBAPIError):
@@ -103,7 +115,7 @@ def meaning(error: BaseException) -> BaseException:
         return DeadlineExceeded("statement, lock or transaction took too long")
     if state in _DEADLOCK:
         return Busy("transactions blocked each other")
-    if error.connection_invalidated or state.startswith(("08", "57P", _OUT_OF_RESOURCES)):
+    if error.connection_invalidated or state.startswith(_AWAY) or (state == _READ_ONLY and not read_only):
         return DatabaseUnavailable(type(original).__name__)
     if isinstance(original, psycopg.OperationalError):
         return DatabaseUnavailable(type(original).__name__)

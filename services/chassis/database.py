@@ -123,7 +123,6 @@ class Database:
         self.servers = (HOME, *sorted(set(self._placement.values())))
         """The database servers of this service; all but :data:`HOME` by address."""
         self._pools = {server: ConnectionPool(url_on(server, url), service, pool_size) for server in self.servers}
-        metrics.DATABASE_POOL_IN_USE.labels(service).set_function(self._connections_in_use)
 
     @contextmanager
     def regency_work(
@@ -179,10 +178,20 @@ class Database:
         return sorted(slug for slugs in reachable for slug in slugs)
 
     def check(self) -> None:
-        """Raise unless every server answers and is migrated (readiness)."""
+        """Raise unless a server answers, and every one that does is migrated (readiness).
+
+        One of several servers that is away does not take the regencies of the others off the air.
+        """
+        failures: list[DatabaseUnavailable] = []
         for server in self.servers:
-            with self.platform_work(timeout=2.0, server=server) as work:
-                newest = work.execute(_NEWEST_MIGRATION).scalar_one_or_none()
+            try:
+                with self.platform_work(timeout=2.0, server=server) as work:
+                    newest = work.execute(_NEWEST_MIGRATION).scalar_one_or_none()
+            except DatabaseUnavailable as error:
+                failures.append(error)
+                if len(failures) == len(self.servers):
+                    raise
+                continue
             if newest is None or newest < NEWEST_MIGRATION:
                 raise DatabaseUnavailable(f"the platform schema is at {newest}, this program needs {NEWEST_MIGRATION}")
 
@@ -191,7 +200,8 @@ class Database:
         for pool in self._pools.values():
             pool.close()
 
-    def _connections_in_use(self) -> int:
+    def connections_in_use(self) -> int:
+        """Return how many connections are taken now."""
         return sum(pool.in_use() for pool in self._pools.values())
 
     @contextmanager
@@ -209,7 +219,7 @@ class Database:
                 finally:
                     connection.close()
         except (SQLAlchemyError, psycopg.Error) as error:
-            told = meaning(error)
+            told = meaning(error, read_only=read_only)
             if told is error:
                 raise
             raise told from error

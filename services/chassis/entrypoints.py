@@ -31,8 +31,9 @@ from services.chassis.settings import Settings
 
 log = get_logger(__name__)
 
-PREFETCH = 64
-"""Requests one replica takes at a time; the rest stays in the queue for the others."""
+PREFETCH = 256
+"""Requests one replica takes at a time; the rest stays in the queue for the others. More than twice what one regency
+may have waiting at the turnstile."""
 
 
 Present = Callable[[Settings, Any], Any]
@@ -198,7 +199,11 @@ class Query(Call):
 
     def perform(self, context: CallContext, data: dict[str, Any]) -> Any:
         """Read in a transaction that cannot write."""
-        with self.access.database.regency_work(own_regency(context), context=context, read_only=True) as work:
+        regency = own_regency(context)
+        with (
+            self.access.turnstile.turn(regency, context.remaining()),
+            self.access.database.regency_work(regency, context=context, read_only=True) as work,
+        ):
             return self._in_worker(work, data)
 
 

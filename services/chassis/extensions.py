@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from nameko import config
 from nameko.extensions import DependencyProvider, SharedExtension
 
-from services.chassis import commands
+from services.chassis import commands, metrics
 from services.chassis.broker import EventPublisher, Subscription
 from services.chassis.database import Database
 from services.chassis.errors import DatabaseUnavailable, Unavailable
@@ -55,6 +55,7 @@ class DatabaseAccess(SharedExtension):
         service = self.container.service_name
         self.database = Database(service, settings().database_url(service), placement=settings().placement)
         self.turnstile = Turnstile(service)
+        metrics.DATABASE_POOL_IN_USE.labels(service).set_function(self.database.connections_in_use)
         PROBES.register(f"{service}.database", self.database.check)
 
     def stop(self) -> None:

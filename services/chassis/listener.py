@@ -126,6 +126,11 @@ class Listener:
         if not self._no_ack:
             self.acknowledge(message)
 
+    def has_lost(self, message: Any) -> bool:
+        """Whether the connection on which a message came is gone, and with it the right to settle it."""
+        channel = message.channel
+        return channel is None or channel.connection is None
+
     def acknowledge(self, message: Any) -> None:
         """Tell the broker that a message is done; a lost connection means that it comes again."""
         self._settle(message.ack)

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from collections.abc import MutableMapping
 from typing import Any
 
+import psycopg
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.chassis.settings import Settings
+
+LONGEST_TRACE = 20
+LONGEST_CHAIN = 4
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -22,10 +29,9 @@ _SHARED: list[Any] = [
 def configure(settings: Settings) -> None:
     """Send structlog and the standard library's logging through one formatter. Call once per process."""
     if settings.log_format == "console":
-        renderer: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
-        final: list[Any] = [renderer]
+        final: list[Any] = [_describe_exception, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     else:
-        final = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        final = [_describe_exception, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -49,6 +55,31 @@ def configure(settings: Settings) -> None:
     # Libraries that log every request, every call or every reconnect attempt as news.
     for noisy in ("nameko", "amqp", "kombu", "eventlet", "alembic", "sqlalchemy", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def _describe_exception(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace ``exc_info`` by types, places and harmless messages.
+
+    A database error's text quotes the row that it refuses: of it only the SQLSTATE is written.
+    """
+    info = entry.pop("exc_info", None)
+    error = info if isinstance(info, BaseException) else info[1] if isinstance(info, tuple) else sys.exc_info()[1] if info else None
+    lines: list[str] = []
+    while error is not None and len(lines) < LONGEST_CHAIN * (LONGEST_TRACE + 1):
+        frames = traceback.extract_tb(error.__traceback__)[-LONGEST_TRACE:]
+        lines.append(_named(error))
+        lines += [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if lines:
+        entry["exception"] = "\n".join(lines)
+    return entry
+
+
+def _named(error: BaseException) -> str:
+    if isinstance(error, (psycopg.Error, SQLAlchemyError)):
+        state = getattr(getattr(error, "orig", error), "sqlstate", None)
+        return f"{type(error).__name__} (SQLSTATE {state})"
+    return f"{type(error).__name__}: {error}"
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -29,13 +29,17 @@ END $$
 CUT_EVENT_LOG = """
 CREATE OR REPLACE FUNCTION platform.cut_event_log(regency_schema text, before date) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET lock_timeout = '2s' AS $$
-DECLARE part text; cut integer := 0;
+DECLARE
+    part text;
+    cut integer := 0;
+    -- Whatever is asked for: this month and the one before stay.
+    until text := to_char(least(before, (date_trunc('month', now()) - interval '1 month')::date), 'YYYYMM');
 BEGIN
     FOR part IN SELECT c.relname FROM pg_inherits i
         JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent
         JOIN pg_namespace n ON n.oid = p.relnamespace
         WHERE n.nspname = regency_schema AND p.relname = 'event_log' AND c.relname ~ '^event_log_[0-9]{6}$'
-          AND right(c.relname, 6) < to_char(before, 'YYYYMM')
+          AND right(c.relname, 6) < until
     LOOP
         EXECUTE format('DROP TABLE %I.%I', regency_schema, part);
         cut := cut + 1;

@@ -72,7 +72,7 @@ class Provisioner:
             self._lock(connection, "platform")
             connection.execute(sa.text("CREATE SCHEMA IF NOT EXISTS platform"))
             self._upgrade(connection, "platform")
-            for statement in self._platform_rights():
+            for statement in self._platform_rights(connection):
                 connection.execute(sa.text(statement))
             self._ensure_row_security(connection)
             connection.commit()
@@ -218,12 +218,14 @@ class Provisioner:
             for function in FUNCTIONS:
                 connection.exec_driver_sql(function.replace("%", "%%"))
 
-    def _platform_rights(self) -> list[str]:
+    def _platform_rights(self, connection: Connection) -> list[str]:
+        rows = connection.execute(sa.text(_TABLES), {"schema": "platform"})
+        tables = ", ".join(f"platform.{_quoted(name)}" for name in rows.scalars() if name != "regency")
         login, group = _quoted(self._login.username or ""), _quoted(group_of(self.service))
         return [
             f"GRANT USAGE ON SCHEMA platform TO {login}, {group}",
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA platform TO {login}",
-            f"REVOKE INSERT, UPDATE, DELETE ON platform.regency, platform.migrations_of_chassis FROM {login}",
+            f"GRANT SELECT ON ALL TABLES IN SCHEMA platform TO {login}",
+            f"GRANT INSERT, UPDATE, DELETE ON {tables} TO {login}",
             f"GRANT INSERT ON platform.outbox TO {group}",
             "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA platform FROM PUBLIC",
             f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA platform TO {login}",
@@ -234,7 +236,12 @@ class Provisioner:
         # Once: these statements wait for every relay, and all commands wait behind them.
         if _found(connection, "SELECT 1 FROM pg_policies WHERE schemaname = 'platform' AND policyname = 'relay'"):
             return
-        own = f"current_user = '{self.service}_' || replace(regency, '-', '_')"
+        # The stream too: a foreign source would move the heads that others compare themselves with.
+        stream = f"'/regencies/' || regency || '/{self.service}'"
+        own = (
+            f"current_user = '{self.service}_' || replace(regency, '-', '_')"
+            f" AND (source = {stream} OR starts_with(source, {stream} || '/sites/'))"
+        )
         for statement in (
             "ALTER TABLE platform.outbox ENABLE ROW LEVEL SECURITY",
             "DROP POLICY IF EXISTS own_regency ON platform.outbox",

@@ -20,7 +20,7 @@ from services.chassis import metrics
 from services.chassis.broker import EventPublisher, Outgoing
 from services.chassis.connections import HOME
 from services.chassis.database import Database, PlatformWork
-from services.chassis.errors import Unavailable
+from services.chassis.errors import DatabaseUnavailable, Unavailable
 from services.chassis.events import CONTENT_TYPE, Envelope
 from services.chassis.logs import get_logger
 from services.chassis.tenancy import routing_key
@@ -30,6 +30,8 @@ log = get_logger(__name__)
 BATCH = 500
 POLL_SECONDS = 0.1
 """Fallback for events of other replicas; the process's own commits wake the relay at once."""
+
+MEASURE_SECONDS = 5.0
 
 _TAKE = sa.text("""
     DELETE FROM platform.outbox WHERE id IN (
@@ -42,7 +44,7 @@ _HEADS = sa.text("""
     INSERT INTO platform.stream_head AS head (source, regency, sequence)
     SELECT source, regency, sequence FROM jsonb_to_recordset(CAST(:heads AS jsonb))
         AS given(source text, regency text, sequence bigint) ORDER BY source
-    ON CONFLICT (source) DO UPDATE SET sequence = greatest(head.sequence, excluded.sequence)
+    ON CONFLICT (regency, source) DO UPDATE SET sequence = greatest(head.sequence, excluded.sequence)
 """)
 
 _READ_HEADS = sa.text("SELECT source, regency, sequence FROM platform.stream_head ORDER BY source")
@@ -63,6 +65,7 @@ class Relay:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._failing = False
+        self._measure_at = 0.0
         self.finished = threading.Event()
         database.committed.append(self.wake)
 
@@ -73,16 +76,15 @@ class Relay:
     def run(self) -> None:
         """Publish until :meth:`stop`; never raises. Outages are retried with a growing pause up to one second."""
         pause = POLL_SECONDS
-        measure_at = 0.0
         while not self._stopping.is_set():
-            self._wake.wait(pause)
+            # Commits wake a relay that works; one that fails keeps its pause.
+            (self._stopping if self._failing else self._wake).wait(pause)
             self._wake.clear()
             try:
-                while self.publish_batch() == BATCH:
+                self._measure_in_time()
+                self._publisher.prepare()  # before rows are locked and a connection is taken
+                while self.publish_batch() == BATCH and not self._stopping.is_set():
                     pass
-                if time.monotonic() >= measure_at:
-                    self._measure()
-                    measure_at = time.monotonic() + 5.0
                 if self._failing:
                     log.info("relay_recovered", service=self._database.service)
                 self._failing, pause = False, POLL_SECONDS
@@ -130,7 +132,11 @@ class Relay:
                 }
         work.execute(_HEADS, {"heads": json.dumps(list(heads.values()))})
 
-    def _measure(self) -> None:
+    def _measure_in_time(self) -> None:
+        """Measure the backlog every few seconds, above all while nothing can be published."""
+        if time.monotonic() < self._measure_at:
+            return
+        self._measure_at = time.monotonic() + MEASURE_SECONDS
         with self._database.platform_work(server=self._server) as work:
             backlog = work.execute(_BACKLOG).one()
         labels = (self._database.service, self._server or "home")
@@ -152,11 +158,20 @@ class Relay:
 
 
 def stream_heads(database: Database) -> list[dict[str, Any]]:
-    """Return ``{source, regency, sequence}`` of the last published event of every stream of the service."""
+    """Return ``{source, regency, sequence}`` of the last published event of every stream of the service.
+
+    :raises Unavailable: no database server answers; one of several that is away is left out.
+    """
     heads: list[dict[str, Any]] = []
+    failures: list[DatabaseUnavailable] = []
     for server in database.servers:
-        with database.platform_work(server=server) as work:
-            heads += [dict(row) for row in work.execute(_READ_HEADS).mappings()]
+        try:
+            with database.platform_work(server=server) as work:
+                heads += [dict(row) for row in work.execute(_READ_HEADS).mappings()]
+        except DatabaseUnavailable as error:
+            failures.append(error)
+    if len(failures) == len(database.servers):
+        raise failures[0]
     return heads
 
 

@@ -29,6 +29,7 @@ PREFETCH = 16
 """Events under way at a time; more would only wait for the few database connections."""
 
 LONGEST_PAUSE = 2.0
+TURN_SECONDS = 2.0
 
 
 class Subscriber(Entrypoint):
@@ -102,8 +103,11 @@ class Subscriber(Entrypoint):
         pause = 0.1
         with structlog.contextvars.bound_contextvars(regency=event.regency, event_id=event.id, traceparent=event.traceparent):
             while not self._stopping.is_set():
+                if self._listener.has_lost(message):
+                    return None  # the broker hands it out again, to whoever is connected
                 try:
-                    self._inbox.receive(event)
+                    with self.access.turnstile.turn(event.regency, TURN_SECONDS):
+                        self._inbox.receive(event)
                 except Unavailable as error:
                     log.debug("event_postponed", consumer=self._listener.name, reason=str(error))
                     self._stopping.wait(pause)

@@ -1,7 +1,8 @@
 """Waiting in the process instead of in the database.
 
-Commands of one regency mostly wait for the same row. Were each to take a connection first, one busy regency could
-hold all connections of the process while the others' commands starve. A few pass, some wait, more are refused.
+What one regency asks for mostly waits for the same rows, or for a table that is being migrated. Were each command,
+query and event to take a connection first, one regency could hold all connections of the process while the others
+starve. A few pass, some wait, more are refused.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from dataclasses import dataclass, field
 from services.chassis import metrics
 from services.chassis.errors import Busy, DeadlineExceeded
 
-PERMITS = 2
-"""One works, one is about to: the database's connection is never idle between two."""
+PERMITS = 3
+"""Connections that one regency may hold at a time, out of the pool's five."""
 
-LONGEST_QUEUE = 200
+LONGEST_QUEUE = 100
+"""Far fewer than the requests a replica takes at a time, so that the others' are among them."""
 
 
 @dataclass
@@ -27,7 +29,7 @@ class _Gate:
 
 
 class Turnstile:
-    """Admits :data:`PERMITS` commands per key at a time and lets :data:`LONGEST_QUEUE` wait."""
+    """Admits :data:`PERMITS` per key at a time and lets :data:`LONGEST_QUEUE` wait."""
 
     def __init__(self, service: str, *, longest_queue: int = LONGEST_QUEUE) -> None:
         self._gates: dict[str, _Gate] = {}

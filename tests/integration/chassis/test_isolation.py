@@ -144,12 +144,17 @@ def test_what_happened_can_be_added_but_neither_changed_nor_removed(database, ad
 def test_a_regency_can_say_only_what_happened_in_itself(database, mine, other):
     event = (
         "INSERT INTO platform.outbox (regency, source, sequence, event_id, type, subject, time, data)"
-        " VALUES (:regency, 's', 1, uuidv7(), 't', 's', now(), '{}')"
+        " VALUES (:regency, :source, 1, uuidv7(), 't', 's', now(), '{}')"
     )
+    own = f"/regencies/{mine}/ledger"
     with database.regency_work(mine) as work:
-        assert refused(work, event, regency=other)
-        assert refused(work, event, regency="ledger-" + mine)
-        assert not refused(work, event, regency=mine)
+        assert refused(work, event, regency=other, source=own)
+        assert refused(work, event, regency="ledger-" + mine, source=own)
+        # Nor in the name of a stream that is not its own: others compare themselves with its head.
+        for foreign in (f"/regencies/{other}/ledger", f"/regencies/{mine}/mirror", own + "/sitesx", f"{own}x/sites/main", ""):
+            assert refused(work, event, regency=mine, source=foreign)
+        assert not refused(work, event, regency=mine, source=own)
+        assert not refused(work, event, regency=mine, source=own + "/sites/main")
         work.connection.rollback()
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.chassis import commands
 from services.chassis.commands import fingerprint
 
 pytestmark = pytest.mark.unit
@@ -41,10 +42,17 @@ def test_values_that_look_alike_differ(one, other):
     assert fingerprint("m", {"value": one}) != fingerprint("m", {"value": other})
 
 
-def test_passwords_leave_no_trace_in_it_because_a_plain_hash_of_one_can_be_tried_offline():
-    one = {"username": "officer@x", "password": "one", "accounts": [{"password": "one"}]}
-    other = {"username": "officer@x", "password": "other", "accounts": [{"password": "other"}]}
+def test_another_password_is_another_request_but_only_a_slow_hash_of_it_goes_in(monkeypatch):
+    one = {"id": "officer@x", "password": "one", "accounts": [{"password": "one"}]}
+    other = {"id": "officer@x", "password": "other", "accounts": [{"password": "one"}]}
+    assert fingerprint("create_account", one) == fingerprint("create_account", dict(one))
+    assert fingerprint("create_account", one) != fingerprint("create_account", other)
+
+    stretched = []
+    monkeypatch.setattr(commands.hashlib, "scrypt", lambda password, **work: stretched.append((password, work)) or b"slow")
     assert fingerprint("create_account", one) == fingerprint("create_account", other)
+    assert [password for password, _ in stretched] == [b"one", b"one", b"other", b"one"]
+    assert all(work["n"] >= 2**14 for _, work in stretched)
 
 
 def test_a_fingerprint_is_a_digest_and_no_copy_of_the_payload():

@@ -33,7 +33,7 @@ def upgrade() -> None:
     # for all regencies.
     op.create_table(
         "stream_head",
+        sa.Column("regency", sa.Text, primary_key=True),
         sa.Column("source", sa.Text, primary_key=True),
-        sa.Column("regency", sa.Text, nullable=False),
         sa.Column("sequence", sa.BigInteger, nullable=False),
     )
