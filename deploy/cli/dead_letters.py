@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from deploy.cli.failures import explained
 from services.chassis import dead_letters as letters
 from services.chassis.database import Database, UnitOfWork
-from services.chassis.errors import DomainError
+from services.chassis.errors import DatabaseUnavailable, DomainError
 from services.chassis.settings import SERVICES, Settings
 
 Outcome = TypeVar("Outcome")
@@ -130,7 +130,13 @@ class _Search:
             yield
         except (DomainError, SQLAlchemyError) as error:
             self.failures += 1
-            click.echo(f"{where}: {error if isinstance(error, DomainError) else type(error).__name__}", err=True)
+            click.echo(f"Error: {where}: {_reason(error)}", err=True)
+
+
+def _reason(error: DomainError | SQLAlchemyError) -> str:
+    if isinstance(error, DatabaseUnavailable):
+        return f"the database cannot be reached ({error.reason})"
+    return str(error) if isinstance(error, DomainError) else type(error).__name__
 
 
 def _the_one(service: str | None, regency: str | None, action: Callable[[Any], Any]) -> Any:

@@ -112,7 +112,7 @@ class Settings:
         foreign = [name for name in sorted(_owned(own, environ)) if environ[name] not in ("", own.get(name))]
         if foreign and not same_shell:
             raise SettingsError(
-                f"{', '.join(foreign)} in this shell belongs to another deployment, but `mpp up` brings servers and secrets of its own."
+                f"{', '.join(foreign)}: this shell is set up for another deployment, but `mpp up` brings servers and secrets of its own."
                 f" Unset it here (unset {' '.join(foreign)}), or run the parts of that deployment with `mpp run`."
             )
         return cls.from_environment({**own, **{name: environ[name] for name in ADJUSTABLE & environ.keys()}})

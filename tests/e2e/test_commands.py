@@ -141,7 +141,7 @@ def test_an_unusable_value_is_refused_with_the_variable_s_name(variables: dict[s
         ADD_REGENCY,
         ["regency", "list"],
         ["events", "tail"],
-        ["dead-letters", "list"],
+        ["dead-letters", "list", "--service", "ticketing"],
         ["operator", "add", "ani@platform"],
     ],
     ids=lambda arguments: " ".join(arguments[:2]),
