@@ -66,9 +66,10 @@ def deployed_platform(server_folder: Path, pytestconfig: pytest.Config) -> Itera
     with (
         PostgresServer(server_folder / "platform-postgres", durable=False) as postgres,
         RabbitMQServer(server_folder / "platform-rabbitmq", report=_line_writer(pytestconfig)) as rabbitmq,
-        DeployedPlatform(server_folder / "platform", postgres, rabbitmq, log_level="DEBUG") as platform,
     ):
-        yield platform
+        with DeployedPlatform(server_folder / "platform", postgres, rabbitmq, log_level="DEBUG") as platform:
+            yield platform
+        rabbitmq.kill()  # nobody needs it any more, and its polite end takes seconds
 
 
 @pytest.fixture

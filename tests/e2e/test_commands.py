@@ -152,6 +152,16 @@ def test_servers_that_are_away_are_told_of_in_one_sentence(arguments: list[str])
     assert "reached" in done.stderr
 
 
+def test_databases_that_are_away_are_told_of_one_by_one():
+    """Dead letters are looked for wherever one can look."""
+    done = ran(["dead-letters", "list"], NOWHERE)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert [line.partition(":")[0] for line in lines[: len(SERVICES)]] == list(SERVICES)
+    assert all("cannot be reached" in line for line in lines[: len(SERVICES)])
+    assert "Traceback" not in done.stderr
+
+
 def test_a_missing_variable_is_named_in_a_shell_too():
     done = ran(["run", "ticketing"], {})
     check_one_sentence(done)

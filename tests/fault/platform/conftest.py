@@ -26,6 +26,7 @@ def drills(server_folder: Path) -> Iterator[Drills]:
         keep_commit_times(postgres)
         with DeployedPlatform(folder / "platform", postgres, rabbitmq) as platform:
             yield Drills(platform, OKU_TIMUR)
+        rabbitmq.kill()  # nobody needs it any more, and its polite end takes seconds
 
 
 def keep_commit_times(postgres: PostgresServer) -> None:
