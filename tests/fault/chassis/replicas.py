@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from deploy.servers.postgres import PostgresServer
 from deploy.servers.rabbitmq import RabbitMQServer
 from services.chassis.errors import Unavailable
+from services.chassis.events import Envelope
 from tests.probe.deployment import QUEUE, ProbeDeployment, new_virtual_host
 from tests.processes import ServiceProcess, eventually
 
@@ -102,3 +105,17 @@ class Replicas(ProbeDeployment):
 def alive(process: ServiceProcess) -> bool:
     """Whether a process was started and has not ended."""
     return process._process is not None and process._process.poll() is None
+
+
+def by_hand(regency: str, sequence: int, account: str) -> Envelope:
+    """An event on a stream that has no log: only the queue can bring it."""
+    return Envelope(
+        str(uuid.uuid4()),
+        f"/regencies/{regency}/ledger/sites/by-hand",
+        "entry.added",
+        str(sequence),
+        datetime.now(UTC),
+        regency,
+        sequence,
+        {"account": account, "amount": 1},
+    )

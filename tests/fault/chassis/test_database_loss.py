@@ -1,32 +1,16 @@
 """The database is away for ten seconds: consuming pauses, calls are refused in time, and afterwards all is as if it had not been."""
 
 import time
-import uuid
-from datetime import UTC, datetime
 
 import pytest
 
 from services.chassis.errors import Unavailable
-from services.chassis.events import Envelope
+from tests.fault.chassis.replicas import by_hand
 from tests.processes import eventually
 
 pytestmark = pytest.mark.fault
 
 AWAY_SECONDS = 10.0
-
-
-def by_hand(regency: str, sequence: int) -> Envelope:
-    """An event on a stream that has no log: only the queue can bring it."""
-    return Envelope(
-        str(uuid.uuid4()),
-        f"/regencies/{regency}/ledger/sites/by-hand",
-        "entry.added",
-        str(sequence),
-        datetime.now(UTC),
-        regency,
-        sequence,
-        {"account": "by-hand", "amount": 1},
-    )
 
 
 def test_a_database_that_is_away_for_ten_seconds(probes, regency):
@@ -39,7 +23,7 @@ def test_a_database_that_is_away_for_ten_seconds(probes, regency):
     assert isinstance(unanswered.exception(timeout=9), Unavailable)
 
     for sequence in range(1, 41):  # more than all consumers together take at a time
-        probes.publish(by_hand(regency, sequence), f"{regency}.entry.added")
+        probes.publish(by_hand(regency, sequence, "by-hand"), f"{regency}.entry.added")
     while time.monotonic() < came_back:
         started = time.monotonic()
         with pytest.raises(Unavailable):

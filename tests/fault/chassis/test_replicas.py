@@ -9,7 +9,7 @@ import pytest
 
 from services.chassis.entrypoints import PREFETCH
 from services.chassis.errors import Unavailable
-from tests.fault.chassis.replicas import Replicas, alive
+from tests.fault.chassis.replicas import Replicas, alive, by_hand
 from tests.processes import ServiceProcess, eventually
 
 pytestmark = pytest.mark.fault
@@ -26,7 +26,7 @@ def test_a_relay_killed_between_publishing_and_deleting_publishes_twice_what_is_
     before = probes.handled("duplicate")
     with probes.administrator("ledger") as lock:
         lock.exec_driver_sql("LOCK TABLE platform.stream_head IN SHARE MODE")
-        probes.add(regency, seconds=9.0)
+        probes.insist(regency, "k").result(timeout=30)  # some requests go to the frozen one
         eventually(lambda: probes.mirrored(regency) == 1)
         assert probes.outbox() == 1, "published, and not yet deleted"
         relay.kill()
@@ -68,7 +68,8 @@ def test_all_replicas_of_a_service_get_work(probes, regency):
 
 
 def test_a_consumer_killed_in_the_middle_of_a_handler(probes, regency):
-    probes.add(regency, "slow")
+    """Of a stream without a log: only the broker, which was told nothing, can bring the event again."""
+    probes.publish(by_hand(regency, 1, "slow"), f"{regency}.entry.added")
     eventually(lambda: probes.asleep("mirror") == 1)
     for mirror in probes.mirrors:
         mirror.kill()
