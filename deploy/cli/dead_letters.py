@@ -139,12 +139,6 @@ def _reason(error: DomainError | SQLAlchemyError) -> str:
     return str(error) if isinstance(error, DomainError) else type(error).__name__
 
 
-def _reason(error: DomainError | SQLAlchemyError) -> str:
-    if isinstance(error, Unavailable):
-        return f"cannot be reached or does not answer ({error.reason})"
-    return str(error) if isinstance(error, DomainError) else type(error).__name__
-
-
 def _the_one(service: str | None, regency: str | None, action: Callable[[Any], Any]) -> Any:
     """Return the outcome where the event is found; it is in one regency of one service, mostly."""
 

@@ -157,9 +157,7 @@ def test_databases_that_are_away_are_told_of_one_by_one():
     done = ran(["dead-letters", "list"], NOWHERE)
     assert done.returncode == 1
     lines = done.stderr.splitlines()
-    assert [line.partition(":")[0] for line in lines[: len(SERVICES)]] == list(SERVICES)
-    assert all("cannot be reached" in line for line in lines[: len(SERVICES)])
-    assert "Traceback" not in done.stderr
+    assert [line.partition(": the database cannot be reached")[0] for line in lines] == [f"Error: {service}" for service in SERVICES]
 
 
 def test_a_missing_variable_is_named_in_a_shell_too():
