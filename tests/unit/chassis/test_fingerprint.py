@@ -1,10 +1,11 @@
 """Two requests are the same when method and payload are, however they were written."""
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chassis import commands
 from services.chassis.commands import fingerprint
 
 pytestmark = pytest.mark.unit
@@ -49,7 +50,12 @@ def test_another_password_is_another_request_but_only_a_slow_hash_of_it_goes_in(
     assert fingerprint("create_account", one) != fingerprint("create_account", other)
 
     stretched = []
-    monkeypatch.setattr(commands.hashlib, "scrypt", lambda password, **work: stretched.append((password, work)) or b"slow")
+
+    def scrypt(password: bytes, **work: int) -> bytes:
+        stretched.append((password, work))
+        return b"slow"
+
+    monkeypatch.setattr(hashlib, "scrypt", scrypt)
     assert fingerprint("create_account", one) == fingerprint("create_account", other)
     assert [password for password, _ in stretched] == [b"one", b"one", b"other", b"one"]
     assert all(work["n"] >= 2**14 for _, work in stretched)
