@@ -1,7 +1,7 @@
 """Replicas compete, die, freeze and stop at the worst moment; everything is done once, and on time or not at all."""
 
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -78,17 +78,14 @@ def test_a_consumer_killed_in_the_middle_of_a_handler(probes, regency):
     eventually(lambda: probes.mirrored(regency, "slow") == 1)
 
 
-def at_work(processes: list[ServiceProcess]) -> ServiceProcess:
-    """The one of them that holds a connection in the middle of a command."""
-    return eventually(lambda: [each for each in processes if each.metric("mpp_database_pool_in_use") >= 1])[0]
-
-
-def test_a_service_told_to_stop_in_the_middle_of_a_command_finishes_and_answers_it(probes, regency):
-    call = probes.later(regency, takes=2.0, seconds=9.0)
-    eventually(lambda: probes.asleep() == 1)
-    assert at_work(probes.ledgers).stop() == 0
-    assert call.result(timeout=9) == {"id": 1}
-    eventually(lambda: probes.mirrored(regency) == 1)
+def test_a_service_told_to_stop_in_the_middle_of_commands_finishes_and_answers_them(probes, regency):
+    """All replicas stop at once: nobody else could answer, neither those in their middle nor those that wait for their turn."""
+    calls = [probes.later(regency, takes=0.5, seconds=15.0) for _ in range(12)]
+    eventually(lambda: probes.asleep() > 1)
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(ServiceProcess.stop, probes.ledgers)) == [0, 0]
+    assert {call.result(timeout=1)["id"] for call in calls} == set(range(1, 13))
+    assert probes.entered(regency) == 12
 
 
 def test_a_service_told_to_stop_gives_back_what_it_did_not_begin(probes, regency):

@@ -5,6 +5,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
+from services.chassis.connections import HOME
 from services.chassis.database import Database
 from services.chassis.errors import DomainError, Unavailable
 from services.chassis.provisioning import Provisioner
@@ -191,8 +192,12 @@ def test_the_role_of_one_transaction_does_not_last_into_the_next(ledger_url, pro
                 seen.append(work.execute(sa.text("SELECT current_user, current_schema, pg_backend_pid()")).one())
         with database.platform_work() as work:
             seen.append(work.execute(sa.text("SELECT current_user, current_schema, pg_backend_pid()")).one())
+    state = "SELECT current_user, current_setting('search_path'), current_setting('statement_timeout'), current_setting('lock_timeout')"
+    with database._pools[HOME].turn(1.0) as engine, engine.connect() as connection:
+        left = connection.exec_driver_sql(state).one()
     database.close()
     login = sa.make_url(ledger_url).username
+    assert tuple(left) == (login, '"$user", public', "0", "0"), "nothing of any of them"
     assert len({row.pg_backend_pid for row in seen}) == 1, "one connection served them all"
     assert [row.current_user for row in seen] == [f"ledger_{schema(mine)}", f"ledger_{schema(other)}", login] * 3
     assert [row.current_schema for row in seen] == [schema(mine), schema(other), "platform"] * 3

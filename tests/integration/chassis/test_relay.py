@@ -168,6 +168,14 @@ def test_two_relays_at_once_publish_everything_once(database, administration, br
     assert sorted(numbers(broker.take())) == list(range(1, 801))
 
 
+def test_what_one_relay_holds_does_not_hold_up_another(database, administration, broker, publisher, regency):
+    happen(database, regency, 3)
+    with administration.connection() as other:
+        other.exec_driver_sql("DELETE FROM platform.outbox WHERE sequence = 1")
+        assert Relay(database, publisher).publish_batch() == 2
+    assert numbers(broker.take()) == [2, 3]
+
+
 def test_while_the_broker_is_away_events_stay_and_are_published_when_it_is_back(database, administration, broker, to, regency):
     happen(database, regency, 2)
     with pytest.raises(BrokerUnavailable):

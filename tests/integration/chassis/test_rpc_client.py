@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kombu import Connection
+from kombu import Connection, Queue
 
 from services.chassis import listener
 from services.chassis.broker import RPC_EXCHANGE, Sender, rpc_queue
@@ -117,6 +117,17 @@ def test_without_a_usable_answer_a_call_ends_at_its_deadline(client, service, me
     assert 0.25 < refused(client, DeadlineExceeded, 0.3, method) < 0.8
     assert client._pending == {}
     assert ask(client) == {}
+
+
+def test_who_waits_for_the_connection_finds_all_that_belongs_to_it(url):
+    before: list[bool] = []
+    queue = Queue("test.connected", durable=False, exclusive=True)
+    waiting = Listener("test", url, lambda: [queue], lambda *_: None, on_connected=lambda _: before.append(waiting.connected.is_set()))
+    threading.Thread(target=waiting.run, daemon=True).start()
+    assert waiting.connected.wait(5)
+    waiting.close()
+    assert waiting.finished.wait(5)
+    assert before == [False], "first the address for answers, then the news"
 
 
 def test_the_very_first_call_waits_for_the_connection(url, service):

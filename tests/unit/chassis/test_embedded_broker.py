@@ -89,7 +89,8 @@ def outgoing(key: str, number: int = 0) -> Outgoing:
 
 def test_an_event_arrives_without_any_polling_delay(consume, aggregate):
     wanted = subscription(aggregate)
-    consumer, publisher = consume(event_queue(wanted)), EventPublisher(URL, [wanted])
+    # Not even the wake-up by an acknowledgement helps here.
+    consumer, publisher = consume(event_queue(wanted), prefetch=64, acknowledge=False), EventPublisher(URL, [wanted])
     delays = []
     for number in range(20):
         sent = time.monotonic()
@@ -125,8 +126,8 @@ def test_queues_get_the_topics_they_are_bound_to(consume, aggregate):
     def bound(*keys: str) -> Consumer:
         return consume(Queue(f"test.queue{next(_numbers)}", bindings=[binding(EVENT_EXCHANGE, routing_key=key) for key in keys]))
 
-    by_aggregate, by_regency = bound(f"*.{aggregate}.*"), bound("lampung-timur.#")
-    two, exact = bound(f"*.{aggregate}.*", f"*.{other}.*"), bound(f"oku-timur.{other}.called")
+    by_aggregate, two = consume(event_queue(subscription(aggregate))), consume(event_queue(subscription(aggregate, other)))
+    by_regency, exact = bound("lampung-timur.#"), bound(f"oku-timur.{other}.called")
     keys = [f"{regency}.{kind}.called" for regency in ("lampung-timur", "oku-timur") for kind in (aggregate, other)]
     EventPublisher(URL, []).publish([outgoing(key, number) for number, key in enumerate(keys)])
     for consumer, expected in ((by_aggregate, [0, 2]), (by_regency, [0, 1]), (two, [0, 1, 2, 3]), (exact, [3])):
