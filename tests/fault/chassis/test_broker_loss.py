@@ -22,7 +22,7 @@ def refused_within(probes: Replicas, regency: str, seconds: float) -> None:
     started = time.monotonic()
     with pytest.raises(Unavailable):
         probes.add(regency, seconds=seconds)
-    assert time.monotonic() - started < seconds + 0.6
+    assert time.monotonic() - started < seconds + 1.5
 
 
 def test_a_broker_killed_in_mid_call(probes, regency):
@@ -32,7 +32,7 @@ def test_a_broker_killed_in_mid_call(probes, regency):
     probes.rabbitmq.kill()
     killed = time.monotonic()
     assert isinstance(call.exception(timeout=9), Unavailable)
-    assert time.monotonic() - killed < 3, "told at once that the answer cannot come"
+    assert time.monotonic() - killed < 5, "told at once that the answer cannot come"
     refused_within(probes, regency, 0.5)
     for process in probes.replicas:
         eventually(partial(reports, process, 503))

@@ -28,7 +28,7 @@ def test_a_database_that_is_away_for_ten_seconds(probes, regency):
         started = time.monotonic()
         with pytest.raises(Unavailable):
             probes.add(regency, "refused", seconds=1.0)
-        assert time.monotonic() - started < 1.6
+        assert time.monotonic() - started < 2.5
         for process in probes.replicas:
             status, body = process.probe("/readyz", timeout=6.0)
             assert status == 503

@@ -127,7 +127,7 @@ def test_a_frozen_replica_costs_its_callers_their_deadline_and_nobody_else_anyth
     started = time.monotonic()
     calls = [probes.later(regency, seconds=2.0) for _ in range(20)]
     outcomes = [outcome(call) for call in calls]
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 6
     assert outcomes.count("done") >= 8, "the other goes on"
     assert set(outcomes) <= {"done", "deadline_exceeded"}
     frozen.thaw()

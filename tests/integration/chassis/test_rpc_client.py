@@ -114,7 +114,7 @@ def test_a_service_that_is_busy_is_unavailable_to_its_caller(client, service):
 
 @pytest.mark.parametrize("method", ["silent", "malformed"])
 def test_without_a_usable_answer_a_call_ends_at_its_deadline(client, service, method):
-    assert 0.25 < refused(client, DeadlineExceeded, 0.3, method) < 0.8
+    assert 0.25 < refused(client, DeadlineExceeded, 0.3, method) < 1.5
     assert client._pending == {}
     assert ask(client) == {}
 
@@ -150,8 +150,8 @@ def test_answers_that_nobody_waits_for_are_ignored(client, service):
 def test_without_a_broker_a_call_is_refused_in_time_and_readiness_says_so():
     client = RpcClient("amqp://x:x@127.0.0.1:1//", "caller")
     client.start()
-    assert refused(client, BrokerUnavailable, 0.3) < 0.8
-    assert refused(client, BrokerUnavailable, 30.0) < 3
+    assert refused(client, BrokerUnavailable, 0.3) < 1.2
+    assert refused(client, BrokerUnavailable, 30.0) < 5
     with pytest.raises(BrokerUnavailable):
         client.check()
     client.stop()
@@ -181,10 +181,10 @@ def test_on_a_dead_line_a_call_ends_at_its_deadline_and_when_it_is_mended_all_is
     client.start()
     assert ask(client) == {}
     line.cut()
-    assert 0.4 < refused(client, Unavailable, 0.5) < 1.0
+    assert 0.4 < refused(client, Unavailable, 0.5) < 1.5
     eventually(lambda: not client._listener.connected.is_set(), within=10)
     for seconds in (0.2, 0.5):
-        assert refused(client, Unavailable, seconds) < seconds + 0.5
+        assert refused(client, Unavailable, seconds) < seconds + 1.0
     line.mend()
     eventually(lambda: ask(client, seconds=1.0) == {}, within=15)
     client.stop()
@@ -198,7 +198,7 @@ def test_sending_over_a_dead_line_ends_at_the_deadline_too(url, line):
         started = time.monotonic()
         with pytest.raises(BrokerUnavailable):
             sender.send({}, exchange="", routing_key="x", deadline=time.time() + 0.3)
-        assert time.monotonic() - started < 0.8
+        assert time.monotonic() - started < 1.5
     sender.close()
 
 
