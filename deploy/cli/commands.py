@@ -49,14 +49,16 @@ def up(broker: str) -> None:
     `--broker rabbitmq` a private RabbitMQ carries the messages, so that other programs can subscribe to events.
     """
     from deploy.embedded.installation import Installation
+    from deploy.embedded.interruption import Interruption
     from deploy.embedded.platform import run as run_platform
 
     def progress(line: str) -> None:
         click.echo(line, err=False)
         sys.stdout.flush()
 
+    interruption = Interruption()
     with Installation(Settings.from_environment().data_dir, broker, progress) as installation:
-        status = run_platform(installation, progress)
+        status = run_platform(installation, progress, heed=interruption.heed)
     click.echo("Stopped.")
     sys.exit(status)
 

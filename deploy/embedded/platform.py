@@ -31,14 +31,19 @@ class StartError(Exception):
     """The platform cannot start; the message says what to do."""
 
 
-def run(installation: Installation, progress: Progress, *, data: Path = DATA) -> int:
-    """Run the platform on a running installation until a signal ends it; return the exit status."""
+def run(installation: Installation, progress: Progress, *, heed: Callable[[], None], data: Path = DATA) -> int:
+    """Run the platform on a running installation until a signal ends it; return the exit status.
+
+    :param heed: called between the steps of preparing; raises when somebody has asked for the end meanwhile.
+    """
+    heed()
     settings = installation.settings()
     check_port(settings)
     described = documents(data)
     progress("Preparing databases")
-    regencies.migrate(settings, lambda line: None)
+    regencies.migrate(settings, lambda line: heed())
     for document in described:
+        heed()
         regencies.add_regency(settings, document["regency"], lambda line: None)
     progress("Starting catalog, ticketing, notification, reporting and gateway")
     demo = [with_demo_accounts(document, settings.mode) for document in described]
@@ -47,12 +52,14 @@ def run(installation: Installation, progress: Progress, *, data: Path = DATA) ->
     PROBES.register(DEMO_DATA, lambda: _check_loaded(loaded))
 
     def when_started() -> None:
+        heed()
         wait_until_ready()
         _load(settings, demo, progress)
         loaded.set()
         progress(banner(settings, demo, installation.environment_file))
 
     services = [parts.service_class(part) for part in parts.PARTS]
+    heed()
     return process.run(services, settings, SUBSCRIPTIONS, probe_server=False, when_started=when_started)
 
 
