@@ -35,7 +35,6 @@ PREFETCH = 256
 """Requests one replica takes at a time; the rest stays in the queue for the others. More than twice what one regency
 may have waiting at the turnstile."""
 
-
 Present = Callable[[Settings, Any], Any]
 
 

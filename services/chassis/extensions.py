@@ -94,16 +94,6 @@ class RpcAccess(SharedExtension):
         self.client.stop()
 
 
-class RpcProvider(DependencyProvider):
-    """Injects an :class:`RpcClient`."""
-
-    access = RpcAccess()
-
-    def get_dependency(self, worker_ctx: Any) -> RpcClient:
-        """Return the client."""
-        return self.access.client
-
-
 class SettingsProvider(DependencyProvider):
     """Injects the process's :class:`Settings`."""
 
