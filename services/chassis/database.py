@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,17 @@ from sqlalchemy.engine import Connection, CursorResult
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.sql import Executable
 
-from services.chassis import events, metrics
+from services.chassis import events, metrics, revisions
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.connections import HOME, ConnectionPool, meaning, url_on
 from services.chassis.context import SYSTEM, CallContext
 from services.chassis.errors import DatabaseUnavailable, DeadlineExceeded
 from services.chassis.events import Event
+from services.chassis.logs import get_logger
+from services.chassis.revisions import NeededRevisions
 from services.chassis.tenancy import role_of, schema_of
+
+log = get_logger(__name__)
 
 _ENTER_REGENCY = sa.text(
     "SELECT set_config('role', :role, true), set_config('search_path', :schema, true),"
@@ -39,15 +44,24 @@ _ENTER_PLATFORM = sa.text(
 )
 _REGENCIES = sa.text("SELECT slug FROM platform.regency WHERE provisioned_at IS NOT NULL ORDER BY slug")
 
-_NEWEST_MIGRATION = sa.text("SELECT version_num FROM platform.migrations_of_chassis")
-
-NEWEST_MIGRATION = max(file.name[:4] for file in (Path(__file__).parent / "migrations" / "platform").glob("[0-9]*.py"))
-"""Revision of the platform schema that this program needs."""
+_PLATFORM_IS_BEHIND = sa.text("""
+    SELECT coalesce((SELECT max(version_num) FROM platform.migrations_of_chassis), '0000') < :chassis
+        OR coalesce((SELECT max(version_num) FROM platform.migrations_of_service), '0000') < :service
+""")
+_CHASSIS_IS_BEHIND = sa.text("SELECT coalesce((SELECT max(version_num) FROM platform.migrations_of_chassis), '0000') < :chassis")
+_BEHIND = sa.text("""
+    SELECT slug, chassis_revision < :chassis OR service_revision < :service AS behind
+    FROM platform.regency WHERE provisioned_at IS NOT NULL
+""")
 
 TRANSACTION_GRACE_SECONDS = 0.5
 """So long after its deadline the server ends a transaction and its connection: a process that froze in between holds
 no lock that others wait for, and commits nothing late when it wakes. Later than a statement's timeout, which costs
 no connection."""
+
+
+class SchemaBehind(DatabaseUnavailable):
+    """The database was not migrated for this program yet."""
 
 
 class Work:
@@ -113,13 +127,20 @@ class Database:
         clock: Clock | None = None,
         pool_size: int = 5,
         placement: Mapping[str, str] | None = None,
+        migrations: Path | None = None,
     ) -> None:
-        """``placement`` names the regencies whose data are on another server: slug -> ``host:port``."""
+        """Open nothing yet: connections are made when first needed.
+
+        :param placement: the regencies whose data are on another server: slug -> ``host:port``.
+        :param migrations: the service's own migrations, to tell schemas that are behind them.
+        """
         self.service = service
         self.clock = clock or SystemClock()
         self.committed: list[Any] = []
         """Called without arguments after each commit that wrote events (the relay's wake-up)."""
         self._placement = dict(placement or {})
+        self._needed = NeededRevisions.of(migrations)
+        self._behind: list[str] = []
         self.servers = (HOME, *sorted(set(self._placement.values())))
         """The database servers of this service; all but :data:`HOME` by address."""
         self._pools = {server: ConnectionPool(url_on(server, url), service, pool_size) for server in self.servers}
@@ -180,20 +201,40 @@ class Database:
     def check(self) -> None:
         """Raise unless a server answers, and every one that does is migrated (readiness).
 
-        One of several servers that is away does not take the regencies of the others off the air.
+        One of several servers that is away does not take the regencies of the others off the air; neither does a
+        regency whose migration failed: it is counted and logged. Only when all are behind is the program too new.
         """
         failures: list[DatabaseUnavailable] = []
+        regencies: dict[str, bool] = {}
         for server in self.servers:
             try:
                 with self.platform_work(timeout=2.0, server=server) as work:
-                    newest = work.execute(_NEWEST_MIGRATION).scalar_one_or_none()
+                    self._check_platform(work)
+                    rows = work.execute(_BEHIND, asdict(self._needed.regency))
+                    regencies.update({row.slug: row.behind for row in rows if self._placement.get(row.slug, HOME) == server})
+            except SchemaBehind:
+                raise
             except DatabaseUnavailable as error:
                 failures.append(error)
                 if len(failures) == len(self.servers):
                     raise
-                continue
-            if newest is None or newest < NEWEST_MIGRATION:
-                raise DatabaseUnavailable(f"the platform schema is at {newest}, this program needs {NEWEST_MIGRATION}")
+        self._tell_behind(regencies)
+
+    def _check_platform(self, work: PlatformWork) -> None:
+        needed = self._needed.platform
+        # A service without tables of its own in this schema has no table of revisions there either.
+        statement = _CHASSIS_IS_BEHIND if needed.service == revisions.NONE else _PLATFORM_IS_BEHIND
+        if work.execute(statement, asdict(needed)).scalar_one():
+            raise SchemaBehind("the platform schema is behind this program: run `mpp migrate`")
+
+    def _tell_behind(self, regencies: Mapping[str, bool]) -> None:
+        behind = sorted(slug for slug, is_behind in regencies.items() if is_behind)
+        metrics.REGENCIES_BEHIND.labels(self.service).set(len(behind))
+        if behind != self._behind:
+            self._behind = behind
+            log.warning("regencies_behind", service=self.service, regencies=behind)
+        if behind and len(behind) == len(regencies):
+            raise SchemaBehind("every regency is behind this program: run `mpp migrate`")
 
     def close(self) -> None:
         """Close all connections."""

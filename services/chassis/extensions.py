@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -53,7 +55,12 @@ class DatabaseAccess(SharedExtension):
     def setup(self) -> None:
         """Create the pool; connections are made when first needed."""
         service = self.container.service_name
-        self.database = Database(service, settings().database_url(service), placement=settings().placement)
+        self.database = Database(
+            service,
+            settings().database_url(service),
+            placement=settings().placement,
+            migrations=Path(inspect.getfile(self.container.service_cls)).parent / "migrations",
+        )
         self.turnstile = Turnstile(service)
         metrics.DATABASE_POOL_IN_USE.labels(service).set_function(self.database.connections_in_use)
         PROBES.register(f"{service}.database", self.database.check)

@@ -65,6 +65,7 @@ DATABASE_OLDEST_TRANSACTION = Gauge(
     "Age of the oldest open transaction in the service's database, whoever holds it: while it is open, polls get slower.",
     ["service", "server"],
 )
+REGENCIES_BEHIND = Gauge("mpp_regencies_behind", "Regencies whose schema is behind this program: their migration failed.", ["service"])
 TURNSTILE_WAITERS = Gauge("mpp_turnstile_waiters", "Commands waiting for their regency's turn.", ["service"])
 
 TICKETS_WAITING = Gauge("mpp_tickets_waiting", "Tickets in state waiting today.", ["regency"])

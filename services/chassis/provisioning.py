@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL, Connection, Engine
 
 from services.chassis.platform_functions import FUNCTIONS
+from services.chassis.revisions import CHASSIS_MIGRATIONS, NeededRevisions
 from services.chassis.tenancy import group_of, role_of, schema_of
 
-CHASSIS_MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "300s"
 MONTHS_AHEAD = 2
@@ -206,6 +206,11 @@ class Provisioner:
                 {"schema": schema_of(regency), "month": month},
             )
         self._grant_regency(connection, regency)
+        needed = NeededRevisions.of(self._migrations).regency
+        connection.execute(
+            sa.text("UPDATE platform.regency SET chassis_revision = :chassis, service_revision = :service WHERE slug = :slug"),
+            {"slug": regency, **asdict(needed)},
+        )
 
     def _upgrade(self, connection: Connection, schema: str) -> None:
         """Run the chassis's and the service's own migrations in one schema, inside the open transaction."""

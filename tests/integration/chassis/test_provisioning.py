@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import structlog
 
-from services.chassis.database import Database
+from services.chassis import metrics
+from services.chassis.database import Database, SchemaBehind
 from services.chassis.errors import DomainError, Unavailable
 from services.chassis.provisioning import Provisioner
 from tests.integration.chassis.conftest import MIGRATIONS, Administration, added, login_url, schema
@@ -71,7 +73,7 @@ class Place:
         return Provisioner(self.service, self.url, self.admin_url, self.migrations)
 
     def database(self, url: str = "") -> Database:
-        self.opened.append(Database(self.service, url or self.url))
+        self.opened.append(Database(self.service, url or self.url, migrations=self.migrations))
         return self.opened[-1]
 
     def columns(self) -> dict[str, set[str]]:
@@ -143,6 +145,37 @@ def test_before_it_is_prepared_a_service_is_not_ready(place):
         database.check()
     place.provisioner().prepare()
     database.check()
+
+
+def test_a_program_is_not_ready_before_any_regency_is_migrated_for_it(prepared):
+    prepared.provisioner().add_regency("lampung-timur", {})
+    old = prepared.database()
+    prepared.migration("0002", SECOND)
+    new = prepared.database()
+    old.check()
+    with pytest.raises(SchemaBehind, match="mpp migrate"):
+        new.check()
+    prepared.provisioner().migrate()
+    new.check()
+    old.check()  # the former release, while the new one is rolled out
+
+
+def test_a_regency_whose_migration_failed_is_named_and_takes_no_other_off_the_air(prepared):
+    for regency in ("lampung-timur", "oku-timur"):
+        prepared.provisioner().add_regency(regency, {})
+    prepared.administration.run("INSERT INTO oku_timur.thing VALUES ('twice'), ('twice')")
+    prepared.migration("0002", SECOND)
+    assert set(prepared.provisioner().migrate().failed) == {"oku-timur"}
+    database, behind = prepared.database(), metrics.REGENCIES_BEHIND.labels(prepared.service)
+    with structlog.testing.capture_logs() as logged:
+        database.check()
+        database.check()
+    assert [(line["event"], line["regencies"]) for line in logged] == [("regencies_behind", ["oku-timur"])]
+    assert behind._value.get() == 1
+    prepared.administration.run("DELETE FROM oku_timur.thing")
+    prepared.provisioner().migrate()
+    database.check()
+    assert behind._value.get() == 0
 
 
 def test_the_login_can_change_its_password(place, prepared):
