@@ -19,8 +19,9 @@ from gateway.access import authorise
 from gateway.answers import JSON, response_of, response_of_problem
 from gateway.call import Call, Surroundings
 from gateway.language import preferred_language
+from gateway.openapi.problem_answers import problem_codes
 from gateway.preconditions import TICKET_TOKEN
-from gateway.problems import MEDIA_TYPE, Refusal, is_published, problem_of
+from gateway.problems import MEDIA_TYPE, ProblemAnswer, Refusal, is_published, problem_of
 from gateway.rate_limit import client_of
 from gateway.route import Route
 from gateway.routing import Found, Router
@@ -83,7 +84,9 @@ class Application:
         except Exception as error:  # noqa: BLE001 - whatever fails, the caller gets a problem document
             if not is_published(error):
                 _log_fault(exchange, error)
-            return response_of_problem(problem_of(error, exchange.language), exchange.language)
+            refused = problem_of(error, exchange.language)
+            _tell_undocumented(exchange.route, refused)
+            return response_of_problem(refused, exchange.language)
 
     def _admitted(self, exchange: Exchange) -> Call:
         """Check a request up to the point where its content matters; raises ``Refusal`` or ``DomainError``."""
@@ -162,6 +165,13 @@ def _record(exchange: Exchange, status: int) -> None:
             request_id=exchange.request_id,
             traceparent=exchange.traceparent,
         )
+
+
+def _tell_undocumented(route: Route | None, answer: ProblemAnswer) -> None:
+    """Say when a route answers with a code that its documentation does not list: that is a mistake of ours."""
+    code = answer.document["code"]
+    if route is not None and code not in problem_codes(route):
+        log.error("problem_undocumented", route=route.path, method=route.method, code=code)
 
 
 def _log_fault(exchange: Exchange, error: Exception) -> None:

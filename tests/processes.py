@@ -87,15 +87,19 @@ class ServiceProcess:
     def wait_ready(self, within: float = START_SECONDS) -> None:
         """Wait until its probes are content; fail with the end of its log."""
 
-        def ready() -> bool:
-            if self._process is not None and self._process.poll() is not None:
-                raise AssertionError(f"ended with {self._process.returncode}: {self.log_tail()}")
-            return self.is_ready()
+        def ready_or_ended() -> bool:
+            return self.has_ended() or self.is_ready()
 
         try:
-            eventually(ready, within=within)
+            eventually(ready_or_ended, within=within)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log_tail()}") from None
+        if self.has_ended():
+            raise AssertionError(f"ended before it was ready:\n{self.log_tail()}")
+
+    def has_ended(self) -> bool:
+        """Whether it was started and has come to its end."""
+        return self._process is not None and self._process.poll() is not None
 
     def is_ready(self) -> bool:
         """Whether ``/readyz`` answers 200 now."""

@@ -186,6 +186,12 @@ class DeployedPlatform:
             thread.join()
         if failures:
             raise failures[0]
+        self._check_problems_are_documented()
+
+    def _check_problems_are_documented(self) -> None:
+        """Whatever the tests provoked, no gateway answered with a problem that its OpenAPI document does not list."""
+        told = [entry for gateway in self.gateways for entry in gateway.log_entries() if entry["event"] == "problem_undocumented"]
+        assert not told, f"problems that the OpenAPI document lacks: {told}"
 
     @staticmethod
     def _stop_one(process: ServiceProcess, failures: list[Exception]) -> None:

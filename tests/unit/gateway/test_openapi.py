@@ -4,11 +4,14 @@ import json
 import re
 
 import pytest
+import structlog
 
 from gateway.openapi import openapi_document
 from gateway.openapi.problem_answers import problem_codes
 from gateway.routes import ROUTES
+from services.chassis.errors import DomainError
 from services.contracts.problems import PROBLEMS
+from tests.unit.gateway.conftest import problem_in
 
 pytestmark = pytest.mark.unit
 
@@ -129,3 +132,11 @@ def test_headers_are_described(document):
 
 def test_the_document_is_the_same_at_every_start(document):
     assert json.dumps(document) == json.dumps(openapi_document(ROUTES, "en"))
+
+
+@pytest.mark.parametrize(("code", "told"), [("site_unknown", []), ("counter_busy", ["counter_busy"])])
+def test_an_answer_that_the_document_lacks_is_told_to_its_keepers(edge, code, told):
+    edge.services.answers["get_site"] = DomainError(code)
+    with structlog.testing.capture_logs() as logged:
+        assert problem_in(edge.send("GET", "/v1/lampung-timur/sites/sukadana"))["code"] == code
+    assert [line["code"] for line in logged if line["event"] == "problem_undocumented"] == told
