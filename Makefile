@@ -43,7 +43,11 @@ run: install ## Install, start the whole platform on this machine and show its a
 
 .PHONY: test
 test: install-dev ## Run all tests with a private PostgreSQL and RabbitMQ
-	@exec $(BIN)/python -m pytest $(TESTS) $(ARGS)
+	@exec $(BIN)/python -m pytest -m "not thorough" $(TESTS) $(ARGS)
+
+.PHONY: faults
+faults: install-dev ## Disturb the running platform in every way there is: the thorough form of tests/fault (about ten minutes)
+	@exec $(BIN)/python -m pytest tests/fault $(ARGS)
 
 .PHONY: lint
 lint: install-dev ## Check style, types and import rules

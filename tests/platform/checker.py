@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 
+from services.notification.domain import KINDS
 from tests.platform.client import Client, CommandRecord, Ledger, together
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.journeys import Hall
@@ -215,6 +216,20 @@ def check_reports(platform: DeployedPlatform, hall: Hall, tickets: Iterable[Tick
         serves = [seconds_in(ticket, "serving") for ticket in of_date if ticket["status"] == "completed"]
         if serves:
             assert abs(figures["serve_seconds"]["mean"] - sum(serves) / len(serves)) < 0.01, figures
+
+
+def check_notices(platform: DeployedPlatform, hall: Hall, log: Iterable[Mapping[str, Any]], within: float = 40.0) -> int:
+    """Notification has recorded what citizens should be told exactly once for each event of the log; return how many."""
+    platform.wait_followed("notification", "ticketing", hall.regency, within=within)
+    kinds = {"mpp." + event_type: kind for event_type, kind in KINDS.items()}
+    expected = sorted(
+        (event["subject"], event["data"]["ticket"]["version"], kinds[event["type"]]) for event in log if event["type"] in kinds
+    )
+    with psycopg.connect(platform.postgres.url("notification")) as connection:
+        rows = connection.execute(f"SELECT CAST(ticket AS text), version, kind FROM {hall.regency.replace('-', '_')}.notice").fetchall()
+    found = sorted((ticket, version, kind) for ticket, version, kind in rows)
+    assert found == expected, f"notices differ from the log: {set(found) ^ set(expected)}"
+    return len(found)
 
 
 def seconds_in(ticket: Ticket, state: str) -> float:

@@ -47,9 +47,16 @@ class DeployedPlatform:
         rabbitmq: RabbitMQServer,
         *,
         ticketing: int = 2,
+        notification: int = 1,
+        reporting: int = 1,
         gateways: int = 2,
+        broker_port: int | None = None,
         log_level: str = "INFO",
     ) -> None:
+        """Prepare and start nothing yet.
+
+        :param broker_port: where the processes reach RabbitMQ, when not at its own port.
+        """
         self.folder = folder
         self.postgres = postgres
         self.rabbitmq = rabbitmq
@@ -57,13 +64,15 @@ class DeployedPlatform:
         self.passwords: dict[str, str] = {}
         self._tokens: dict[str, str] = {}
         self._database_passwords = {service: secrets.token_hex(16) for service in SERVICES}
+        self._broker_url = rabbitmq.url.replace(f":{rabbitmq.port}/", f":{broker_port or rabbitmq.port}/")
         self._log_level = log_level
         self.secrets = {name: secrets.token_hex(32) for name in ("MPP_TOKEN_SECRET", "MPP_TICKET_TOKEN_SECRET")}
         self.http_ports = [free_port() for _ in range(gateways)]
         self.catalog = self._part("catalog")
-        self.ticketing = [self._part("ticketing", number) for number in range(1, ticketing + 1)]
-        self.notification = self._part("notification")
-        self.reporting = self._part("reporting")
+        self.ticketing, self.notification, self.reporting = (
+            [self._part(part, number) for number in range(1, count + 1)]
+            for part, count in (("ticketing", ticketing), ("notification", notification), ("reporting", reporting))
+        )
         self.gateways = [self._part("gateway", n, MPP_HTTP_PORT=str(port)) for n, port in enumerate(self.http_ports, 1)]
         self._started: list[ServiceProcess] = []
         self._turns = itertools.count()
@@ -88,7 +97,7 @@ class DeployedPlatform:
 
     def _environment(self, part: str) -> dict[str, str]:
         """Each process gets what it needs and no more: no administrator's rights, no other service's database."""
-        common = {"MPP_BROKER_URL": self.rabbitmq.url, "MPP_LOG_LEVEL": self._log_level}
+        common = {"MPP_BROKER_URL": self._broker_url, "MPP_LOG_LEVEL": self._log_level}
         if part == "gateway":
             # All test clients share one address.
             rates = {"MPP_ANONYMOUS_RATE": "1000000/minute", "MPP_LOGIN_RATE": "1000000/minute"}
@@ -117,7 +126,7 @@ class DeployedPlatform:
     @property
     def processes(self) -> list[ServiceProcess]:
         """All processes that belong to the platform."""
-        return [self.catalog, *self.ticketing, self.notification, self.reporting, *self.gateways]
+        return [self.catalog, *self.ticketing, *self.notification, *self.reporting, *self.gateways]
 
     def start(self) -> None:
         """Provision, start all processes, seed, and wait until ticketing knows the catalogue."""

@@ -1,4 +1,4 @@
-"""A platform whose servers and processes are killed, with servers of its own so that no other test notices."""
+"""A platform that is disturbed in every way, with two of everything and servers of its own so that no other test notices."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from deploy.servers.rabbitmq import RabbitMQServer
 from tests.fault.platform.drill import Drills
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.journeys import OKU_TIMUR
+from tests.platform.line import Line
 
 
 @pytest.fixture(scope="package")
@@ -22,10 +23,12 @@ def drills(server_folder: Path) -> Iterator[Drills]:
     with (
         PostgresServer(folder / "postgres", durable=False) as postgres,
         RabbitMQServer(folder / "rabbitmq") as rabbitmq,
+        Line(rabbitmq.port) as line,
     ):
         keep_commit_times(postgres)
-        with DeployedPlatform(folder / "platform", postgres, rabbitmq) as platform:
-            yield Drills(platform, OKU_TIMUR)
+        platform = DeployedPlatform(folder / "platform", postgres, rabbitmq, notification=2, reporting=2, broker_port=line.port)
+        with platform:
+            yield Drills(platform, OKU_TIMUR, line)
         rabbitmq.kill()  # nobody needs it any more, and its polite end takes seconds
 
 

@@ -1,23 +1,54 @@
-"""One drill: a hall at work, something killed in the middle of it, and the books audited when all were served."""
+"""One drill: a hall at work, something failing in the middle of it, and the books audited when all were served."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kombu import Queue, binding
 
+from deploy.servers.process import descendants, send_signal
 from services.chassis.broker import EVENT_EXCHANGE, connect
 from tests.platform import checker
 from tests.platform.client import Ledger
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.journeys import Day, Hall
+from tests.platform.line import Line
+from tests.processes import ServiceProcess, eventually
 
 JOURNEYS = 200
 DISTURBED_AT = 0.25
 """Share of the journeys after which the fault comes."""
 
 RECOVERY_SECONDS = 40.0
+
+
+FELT = 16
+"""An outage lasts until clients have met it so often."""
+
+
+def felt(ledger: Ledger, times: int = FELT) -> None:
+    """Wait until the clients have met the outage."""
+    since = ledger.refused
+    eventually(lambda: ledger.refused >= since + times, within=60.0)
+
+
+@contextmanager
+def frozen(pid: int | None) -> Iterator[None]:
+    """Stop a server with all its processes (SIGSTOP) while the context is open."""
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)  # first, so that it starts no other child meanwhile
+    stopped = [*descendants(pid), pid]
+    for each in stopped:
+        send_signal(each, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for each in stopped:
+            send_signal(each, signal.SIGCONT)
 
 
 class Observer:
@@ -28,8 +59,17 @@ class Observer:
         arguments = {"x-queue-type": "quorum"}
         self._queue = Queue("observer", bindings=[binding(EVENT_EXCHANGE, routing_key=pattern)], queue_arguments=arguments)
         self.received: list[dict[str, Any]] = []
-        with connect(url) as connection:
+        self.listen()
+
+    def listen(self) -> None:
+        """Declare the queue, again after the broker lost it."""
+        with connect(self._url) as connection:
             self._queue(connection.default_channel).declare()
+
+    def fill(self, log: list[dict[str, Any]]) -> None:
+        """Fetch from the owner's log what did not arrive, as a consumer does that lost its queue."""
+        known = {(event["source"], event["sequence"]) for event in self.look()}
+        self.received += [event for event in log if (event["source"], event["sequence"]) not in known]
 
     def look(self) -> list[dict[str, Any]]:
         """Take what has arrived; return everything received so far."""
@@ -44,10 +84,13 @@ class Observer:
 class Drills:
     """The platform, its hall, and what was noted from drill to drill."""
 
-    def __init__(self, platform: DeployedPlatform, hall: Hall) -> None:
+    def __init__(self, platform: DeployedPlatform, hall: Hall, line: Line) -> None:
         self.platform = platform
         self.hall = hall
+        self.line = line
         self.observer = Observer(platform.rabbitmq.url, f"{hall.regency}.#")
+        self.queues_lost = False
+        """Whether the broker lost its disk in the drill under way."""
 
     def run(self, fault: Callable[[Ledger], None]) -> str:
         """Play the journeys with the fault in their middle, audit everything, and return the figures."""
@@ -64,6 +107,24 @@ class Drills:
         recovery = self.platform.wait_ready(RECOVERY_SECONDS)
         story = f"{before} of {JOURNEYS} journeys done before, {during} when the fault was over; all ready {recovery:.1f} s later"
         return "; ".join([story, *self.audit(day)])
+
+    def process(self, part: str) -> ServiceProcess:
+        """The first replica of a part."""
+        replicas: dict[str, ServiceProcess] = {
+            "catalog": self.platform.catalog,
+            "ticketing": self.platform.ticketing[0],
+            "notification": self.platform.notification[0],
+            "reporting": self.platform.reporting[0],
+        }
+        return replicas[part]
+
+    def wipe_broker(self) -> None:
+        """Give RabbitMQ an empty disk: queues, messages and users are gone."""
+        self.platform.rabbitmq.kill()
+        self.platform.rabbitmq.wipe()
+        self.platform.rabbitmq.start()
+        self.observer.listen()
+        self.queues_lost = True
 
     def audit(self, day: Day) -> list[str]:
         """Check everything that the day has left behind; return the figures."""
@@ -84,8 +145,12 @@ class Drills:
     def _audit_events(self, tickets: list[dict[str, Any]]) -> str:
         log = checker.check_log(self.platform, self.hall, tickets)
         checker.check_published(self.platform, self.hall, log)
+        if self.queues_lost:
+            self.observer.fill(log)
+            self.queues_lost = False
         twice = checker.check_received(self.observer.look(), log[0]["source"], len(log))
         checker.check_reports(self.platform, self.hall, tickets)
+        checker.check_notices(self.platform, self.hall, log)
         return f"log of {len(log)} events contiguous, {twice} published twice until now"
 
     def tickets(self) -> list[dict[str, Any]]:

@@ -1,60 +1,37 @@
-"""kill -9 in the middle of 200 journeys: nothing is done twice, late or lost, and everything recovers by itself."""
+"""A process of the platform killed or frozen in the middle of 200 journeys: nothing is done twice, late or lost."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.fault.platform.drill import Drills
+from tests.fault.platform.drill import Drills, felt
 from tests.platform.checker import DEADLINE_SECONDS
 from tests.platform.client import Ledger
 from tests.processes import ServiceProcess, eventually
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
 
-FELT = 16
-"""An outage lasts until clients have met it so often."""
+FROZEN_COMMANDS = 160
+"""A process stays frozen until so many commands have been answered without it."""
 
 Figures = Callable[[str], None]
 
 
-def felt(ledger: Ledger, times: int = FELT) -> None:
-    """Wait until the clients have met the outage."""
-    since = ledger.refused
-    eventually(lambda: ledger.refused >= since + times, within=30.0)
-
-
-def test_rabbitmq_killed(drills: Drills, figures: Figures):
-    rabbitmq = drills.platform.rabbitmq
+@pytest.mark.parametrize(
+    "part",
+    ["ticketing", "notification", "reporting", pytest.param("catalog", marks=pytest.mark.thorough)],
+)
+def test_service_killed(drills: Drills, figures: Figures, part: str):
+    process = drills.process(part)
 
     def fault(ledger: Ledger) -> None:
-        rabbitmq.kill()
-        felt(ledger)
-        rabbitmq.start()
-
-    figures(drills.run(fault))
-
-
-def test_ticketing_replica_killed(drills: Drills, figures: Figures):
-    replica = drills.platform.ticketing[0]
-
-    def fault(ledger: Ledger) -> None:
-        replica.kill()
-        replica.start(wait=False)
-
-    figures(drills.run(fault))
-
-
-def test_postgresql_killed(drills: Drills, figures: Figures):
-    postgres = drills.platform.postgres
-
-    def fault(ledger: Ledger) -> None:
-        postgres.kill()
-        felt(ledger)
-        postgres.start()
+        process.kill()
+        process.start(wait=False)
 
     figures(drills.run(fault))
 
@@ -66,6 +43,39 @@ def test_gateway_killed(drills: Drills, figures: Figures):
         gateway.kill()
         felt(ledger, times=4)
         gateway.start(wait=False)
+
+    figures(drills.run(fault))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("part", ["catalog", "ticketing", "notification", "reporting"])
+def test_service_frozen(drills: Drills, figures: Figures, part: str):
+    """The other replica takes over what the broker gives it; what the frozen one held is done later, once, or not at all."""
+    process = drills.process(part)
+
+    def fault(ledger: Ledger) -> None:
+        settled = ledger.settled
+        process.freeze()
+        try:
+            eventually(lambda: ledger.settled >= settled + FROZEN_COMMANDS, within=60.0)
+        finally:
+            process.thaw()
+
+    figures(drills.run(fault))
+
+
+@pytest.mark.thorough
+def test_gateway_frozen(drills: Drills, figures: Figures):
+    """Its clients hang with it, so it thaws before their patience ends; those of the other gateway notice nothing."""
+    gateway = drills.platform.gateways[0]
+
+    def fault(ledger: Ledger) -> None:
+        thaw_at, settled = time.monotonic() + DEADLINE_SECONDS * 0.6, ledger.settled
+        gateway.freeze()
+        try:
+            eventually(lambda: ledger.settled >= settled + FROZEN_COMMANDS or time.monotonic() > thaw_at)
+        finally:
+            gateway.thaw()
 
     figures(drills.run(fault))
 
