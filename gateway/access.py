@@ -14,7 +14,7 @@ from services.chassis.context import ANONYMOUS, Actor
 
 OPERATOR: Final = "operator"
 
-ROLES: Final = ("kiosk", "display", "officer", "front_desk", "supervisor", "administrator", "auditor", OPERATOR)
+ROLES: Final = ("kiosk", "display", "officer", "front_desk", "supervisor", "administrator", "auditor", "consumer", OPERATOR)
 """Every role that a token can carry. The operator runs the platform and belongs to no regency."""
 
 

@@ -26,6 +26,9 @@ LIFETIME_SECONDS: Final = 8 * 3600
 """One working day at the counter (08:00 to 16:00): an officer signs in once a morning, and there is no renewal yet
 that a kiosk or an officer in mid-conversation could miss."""
 
+CONSUMER_LIFETIME_SECONDS: Final = 900
+"""A program signs in again by itself; one that was cut off can read this much longer."""
+
 CLOCK_SKEW_SECONDS: Final = 5
 """Two gateways may differ by this much."""
 
@@ -47,6 +50,7 @@ class AccessTokens:
     def issue(self, identity: Mapping[str, Any]) -> dict[str, Any]:
         """Return the answer of ``POST /v1/auth/token`` for what ``catalog.authenticate`` said of the caller."""
         issued_at = int(self._now())
+        lifetime = CONSUMER_LIFETIME_SECONDS if identity["role"] == "consumer" else LIFETIME_SECONDS
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
@@ -56,11 +60,11 @@ class AccessTokens:
             "agencies": identity["agencies"],
             "site": identity.get("site"),
             "iat": issued_at,
-            "exp": issued_at + LIFETIME_SECONDS,
+            "exp": issued_at + lifetime,
             "jti": uuid.uuid4().hex,
         }
         token = jwt.encode(claims, self._secret, algorithm=ALGORITHM)
-        return {"access_token": token, "token_type": "Bearer", "expires_in": LIFETIME_SECONDS}
+        return {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}
 
     def actor(self, authorization: str | None) -> Actor:
         """Return who an ``Authorization`` header speaks for; ``ANONYMOUS`` without one.

@@ -70,11 +70,17 @@ def _service_answer(surroundings: Surroundings, call: Call) -> Any:
     if route.rpc is None:
         raise ValueError(f"{route.operation_id} names no method of a service")
     context = call.context(settings.command_deadline)
-    parameters = _parameters(call)
-    body = read_object(call.request, settings.max_body_bytes) if route.method != "GET" else {}
-    payload = checked_payload(route, parameters, body)
+    payload = payload_of(surroundings, call)
     # The time counts from here: a client that sends slowly has a limit of its own.
     return surroundings.rpc.call(route.rpc.service, route.rpc.method, payload, context.within(settings.command_deadline))
+
+
+def payload_of(surroundings: Surroundings, call: Call) -> dict[str, Any]:
+    """Return the payload of the route's contract from path, query, headers and body; raises ``Refusal``."""
+    route = call.route
+    parameters = _parameters(call)
+    body = read_object(call.request, surroundings.settings.max_body_bytes) if route.method != "GET" else {}
+    return checked_payload(route, parameters, body)
 
 
 def _parameters(call: Call) -> dict[str, Any]:

@@ -35,6 +35,7 @@ TAGS = {
     "counters": Text("Loket", "Counters"),
     "accounts": Text("Akun petugas", "Staff accounts"),
     "devices": Text("Kios dan layar", "Kiosks and displays"),
+    "events": Text("Peristiwa", "Events"),
     "infrastructure": Text("Untuk pengelola sistem", "For those who run the system"),
 }
 

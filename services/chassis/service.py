@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.chassis import events, gaps, relay
+from services.chassis import event_pages, events, gaps, relay
 from services.chassis.context import CallContext
 from services.chassis.database import Database, UnitOfWork
 from services.chassis.entrypoints import direct_call, query
 from services.chassis.extensions import DatabaseProvider, RelayRunner, SettingsProvider, UpkeepRunner
 from services.chassis.settings import Settings
-from services.contracts.streams import ReadLog, StreamHeads, StreamMarks
+from services.chassis.tenancy import stream_of
+from services.contracts.streams import ListStreams, ReadEvents, ReadLog, StreamHeads, StreamMarks
 
 
 class Service:
@@ -31,6 +32,17 @@ class Service:
         """Return events of one stream after a sequence, in order, as CloudEvents."""
         page = events.read_log(work, data["source"], data["after"], data["limit"])
         return [event.to_cloudevent() for event in page]
+
+    @query(ReadEvents)
+    def read_events(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Return a page of one stream for a reader outside."""
+        source = data.get("source") or stream_of(work.service, work.regency, data.get("site"))
+        return event_pages.page(work, source, data.get("after"), data["limit"])
+
+    @query(ListStreams)
+    def list_streams(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Return what of this service's streams can be read."""
+        return {"items": event_pages.ranges(work)}
 
     @query(StreamMarks)
     def stream_marks(self, work: UnitOfWork, data: dict[str, Any]) -> list[dict[str, Any]]:

@@ -105,6 +105,7 @@ RULES: dict[str, tuple[str, str]] = {
     "opaque": ("Isi tidak dapat dibaca; gunakan nilai yang diberikan sistem.", "Use the value as the system gave it."),
     "stream_source": ("Nama aliran peristiwa.", "A stream, such as /regencies/lampung-timur/ticketing/sites/sukadana."),
     "event_type": ("Jenis peristiwa, misalnya mpp.ticket.called.", "An event type, such as mpp.ticket.called."),
+    "sequence_seen": ("Urutan: 1 sampai 20 angka.", "A sequence: 1 to 20 digits."),
     "sequence": ("Nomor urut 20 angka.", "A sequence of 20 digits."),
     "traceparent": ("Traceparent menurut W3C Trace Context.", "A traceparent of W3C Trace Context."),
     "queue": ("Nama antrean pesan, misalnya ticketing.catalog.", "A queue, such as ticketing.catalog."),

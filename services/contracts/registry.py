@@ -173,7 +173,9 @@ STREAMS = (
     Contract("stream_heads", "query", PLATFORM, streams.StreamHeads, "stream_head", "list"),
     Contract("read_log", "query", PLATFORM, streams.ReadLog, "cloud_event", "list"),
     Contract("stream_marks", "query", PLATFORM, streams.StreamMarks, "stream_mark", "list"),
-    *_answers(PLATFORM, streams.StreamHead, streams.StreamMark),
+    Contract("read_events", "query", PLATFORM, streams.ReadEvents, "event_page"),
+    Contract("list_streams", "query", PLATFORM, streams.ListStreams, "stream_list"),
+    *_answers(PLATFORM, streams.StreamHead, streams.StreamMark, streams.EventPage, streams.StreamList),
 )
 
 CONTRACTS: tuple[Contract, ...] = (*CATALOG, *TICKETING, *REPORTING, *NOTIFICATION, *STREAMS)

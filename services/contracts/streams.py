@@ -6,7 +6,9 @@ A stream is named by its source: ``/regencies/<regency>/<service>``, or ``.../si
 from __future__ import annotations
 
 from services.contracts import shapes
-from services.contracts.schema import ContractSchema, Text, WholeNumber
+from services.contracts.cloudevents import CloudEvent
+from services.contracts.paging import MOST_ITEMS, items_of
+from services.contracts.schema import ContractSchema, ListOf, Part, Text, WholeNumber
 from services.contracts.values import Slug
 
 MOST_LOGGED = 500
@@ -32,6 +34,57 @@ class ReadLog(ContractSchema):
     source = Text(max_length=LONGEST_SOURCE, shape=shapes.STREAM_SOURCE, required=True)
     after = WholeNumber(0, HIGHEST_SEQUENCE, required=True)
     limit = WholeNumber(1, MOST_LOGGED, load_default=200)
+
+
+class ReadEvents(ContractSchema):
+    """Events of one stream, oldest first: of `source`, else of this service at `site`, else of this service in the regency.
+
+    Refused with `events_gone` when the log does not reach back to `after`, and with `events_ahead` when `after` has not been
+    reached yet, which means that it is the sequence of another stream.
+    """
+
+    source = Text(
+        max_length=LONGEST_SOURCE, shape=shapes.STREAM_SOURCE, about="`source` of an event that was seen; not together with `site`."
+    )
+    site = Slug(about="The site whose tickets and queue are meant.")
+    after = Text(
+        max_length=20,
+        min_length=1,
+        shape=shapes.SEQUENCE_SEEN,
+        about="`sequence` of the last event that was seen, also without its zeros, or `next_cursor`; left out: from the first there is.",
+    )
+    limit = WholeNumber(1, MOST_ITEMS, load_default=MOST_ITEMS, about="Most events in the answer.")
+
+
+class EventPage(ContractSchema):
+    """Events of one stream in order of their sequence, without holes."""
+
+    items = items_of(CloudEvent)
+    next_cursor = Text(
+        max_length=20,
+        shape=shapes.SEQUENCE,
+        required=True,
+        allow_none=True,
+        about="Hand it back as `after` to read on; null: that is all until now, go on later after the last event's `sequence`.",
+    )
+
+
+class ListStreams(ContractSchema):
+    """The streams that this service writes in one regency."""
+
+
+class StreamRange(ContractSchema):
+    """What of a stream can be read: events with a sequence from `first` to `last`; nothing when `first` is greater."""
+
+    source = Text(max_length=LONGEST_SOURCE, shape=shapes.STREAM_SOURCE, required=True)
+    first = WholeNumber(1, HIGHEST_SEQUENCE, required=True)
+    last = WholeNumber(0, HIGHEST_SEQUENCE, required=True)
+
+
+class StreamList(ContractSchema):
+    """Streams, by source."""
+
+    items = ListOf(Part(StreamRange), most=10_000, required=True)
 
 
 class StreamMarks(ContractSchema):

@@ -7,7 +7,9 @@ from services.contracts.paging import PageQuery, items_of, next_cursor
 from services.contracts.schema import Choice, ContractSchema, ListOf, Password, PlainText, Text, TrueOrFalse
 from services.contracts.values import AccountId, AgencyCode, Slug
 
-STAFF_ROLES = ("officer", "front_desk", "supervisor", "administrator", "auditor")
+STAFF_ROLES = ("officer", "front_desk", "supervisor", "administrator", "auditor", "consumer")
+"""Roles of accounts; a consumer is a program outside that reads events, and nothing else."""
+
 DEVICE_KINDS = ("kiosk", "display")
 ROLES = (*STAFF_ROLES, *DEVICE_KINDS, "operator")
 

@@ -28,6 +28,10 @@ PLATFORM: dict[str, dict[str, Any]] = {
     "stream_heads": {},
     "stream_head": {"source": SOURCE, "regency": "lampung-timur", "sequence": 41},
     "read_log": {"source": SOURCE, "after": 40},
+    "read_events": {"source": SOURCE, "after": "00000000000000000040"},
+    "event_page": {"items": [CLOUD_EVENT], "next_cursor": None},
+    "list_streams": {},
+    "stream_list": {"items": [{"source": SOURCE, "first": 1, "last": 41}]},
     "stream_marks": {},
     "stream_mark": {"consumer": "ticketing.catalog", "source": "/regencies/lampung-timur/catalog", "sequence": 76},
 }

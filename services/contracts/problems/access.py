@@ -76,6 +76,13 @@ UNKNOWN_PROBLEMS: dict[str, Problem] = {
         "Periksa kembali, atau tanyakan di meja informasi.",
         "Check again, or ask at the front desk.",
     ),
+    "stream_unknown": Problem(
+        404,
+        "Aliran peristiwa itu tidak ada di kabupaten ini",
+        "This regency has no such event stream",
+        "Aliran yang ada: GET /v1/{regency}/events/streams.",
+        "Streams that exist: GET /v1/{regency}/events/streams.",
+    ),
     "dead_letter_unknown": Problem(
         404,
         "Peristiwa gagal itu tidak ditemukan",

@@ -3,6 +3,20 @@
 from services.contracts.problems.problem import Problem
 
 RULE_PROBLEMS: dict[str, Problem] = {
+    "events_gone": Problem(
+        410,
+        "Peristiwa setelah urutan itu sudah tidak disimpan",
+        "The events after that sequence are not kept any more",
+        "Yang pertama masih ada: {first_available}. Muat ulang keadaan dari API, lalu baca dari sana.",
+        "The first one available is {first_available}. Load the present state from the API, then read from there.",
+    ),
+    "events_ahead": Problem(
+        409,
+        "Urutan itu belum pernah dicapai",
+        "That sequence has not been reached yet",
+        "Yang terakhir: {last}. Periksa apakah urutan itu dari aliran (source) yang sama.",
+        "The last one is {last}. Check that the sequence is of the same stream (source).",
+    ),
     "site_not_accepting": Problem(
         409,
         "MPP ini tidak menerima nomor antrean",

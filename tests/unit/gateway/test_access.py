@@ -32,6 +32,8 @@ ALLOWED = {
     "markNoShow": "officer front_desk supervisor administrator",
     "cancelTicket": "officer front_desk supervisor administrator",
     "callNext": "officer supervisor administrator",
+    "listEvents": "consumer supervisor administrator auditor",
+    "listEventStreams": "consumer supervisor administrator auditor",
 }
 
 

@@ -21,6 +21,7 @@ MAY_ISSUE = {
     "kiosk": {"kiosk"},
     "display": set(),
     "auditor": set(),
+    "consumer": set(),
     **{role: set(CHANNELS) for role in ("officer", "front_desk", "supervisor", "administrator", "operator", "system")},
 }
 SECRET = "s" * 32
