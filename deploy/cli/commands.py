@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from deploy.cli.consumers import consumers
 from deploy.cli.dead_letters import dead_letters
 from deploy.cli.events import events
 from deploy.cli.failures import explained
@@ -68,4 +69,5 @@ mpp.add_command(seed_command)
 mpp.add_command(regency)
 mpp.add_command(operator)
 mpp.add_command(events)
+mpp.add_command(consumers)
 mpp.add_command(dead_letters)

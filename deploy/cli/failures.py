@@ -10,6 +10,7 @@ import click
 from sqlalchemy.exc import OperationalError
 
 from deploy.embedded.platform import StartError
+from deploy.outside.management import ManagementError
 from deploy.seed import SeedError
 from deploy.servers.process import ServerError
 from services.chassis.errors import DomainError, Unavailable
@@ -24,7 +25,7 @@ def explained(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*arguments: Any, **options: Any) -> Any:
         try:
             return command(*arguments, **options)
-        except (SettingsError, SeedError, ServerError, StartError) as error:
+        except (SettingsError, SeedError, ServerError, StartError, ManagementError) as error:
             raise click.ClickException(str(error)) from error
         except PayloadInvalid as error:
             reasons = (f"{each['field']}: {each['message']}" for each in error.details["errors"])

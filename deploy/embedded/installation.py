@@ -71,6 +71,7 @@ class Installation:
             "MPP_ADMIN_DATABASE_URL": self._postgres.admin_url,
             "MPP_TOKEN_SECRET": kept["token"],
             "MPP_TICKET_TOKEN_SECRET": kept["ticket_token"],
+            **({} if self._rabbitmq is None else {"MPP_BROKER_MANAGEMENT_URL": self._rabbitmq.management_url}),
             **{f"MPP_{service.upper()}_DATABASE_URL": self._postgres.url(service, service, kept[service]) for service in SERVICES},
         }
 

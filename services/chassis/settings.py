@@ -42,6 +42,10 @@ class Settings:
 
     mode: str = "deployed"
     broker_url: str = ""
+    broker_management_url: str = ""
+    """RabbitMQ's management API, for `mpp consumers`; credentials as in ``broker_url`` unless it names others."""
+    broker_public_url: str = ""
+    """Where outside consumers reach the broker, without credentials; as in ``broker_url`` when empty."""
     database_urls: Mapping[str, str] = field(default_factory=dict)
     admin_database_url: str = ""
     http_host: str = "127.0.0.1"
@@ -75,6 +79,8 @@ class Settings:
         return cls(
             mode=mode,
             broker_url=_broker_url(environ, "MPP_BROKER_URL"),
+            broker_management_url=_management_url(environ, "MPP_BROKER_MANAGEMENT_URL"),
+            broker_public_url=_public_url(environ, "MPP_BROKER_PUBLIC_URL"),
             database_urls={
                 match[1].lower(): _database_url(environ, variable)
                 for variable in environ
@@ -125,6 +131,10 @@ class Settings:
         """Return the broker's URL; raises :class:`SettingsError` when it is not set."""
         return self._required(self.broker_url, "MPP_BROKER_URL")
 
+    def required_broker_management_url(self) -> str:
+        """Return the URL of RabbitMQ's management API; raises :class:`SettingsError` when it is not set."""
+        return self._required(self.broker_management_url, "MPP_BROKER_MANAGEMENT_URL")
+
     def required_admin_database_url(self) -> str:
         """Return the URL for migrations and provisioning; raises :class:`SettingsError` when it is not set."""
         return self._required(self.admin_database_url, "MPP_ADMIN_DATABASE_URL")
@@ -162,6 +172,29 @@ def _is_broker_url(text: str) -> bool:
     try:
         url = urlsplit(text)
         return "://" in text and url.scheme in BROKER_SCHEMES and url.port != 0
+    except ValueError:  # the port is no number
+        return False
+
+
+def _management_url(environ: Mapping[str, str], name: str) -> str:
+    """Return the URL of an HTTP API; a refusal does not show it, for it may hold a password."""
+    url = environ.get(name, "")
+    if url and not _is_url(url, ("http", "https")):
+        raise SettingsError(f"{name} must be a URL such as http://host:15672/ or https://user:password@host:15671/.")
+    return url
+
+
+def _public_url(environ: Mapping[str, str], name: str) -> str:
+    url = environ.get(name, "")
+    if url and not (_is_url(url, ("amqp", "amqps")) and "@" not in url):
+        raise SettingsError(f"{name} must be an address without user and password, such as amqps://events.example.go.id:5671/.")
+    return url
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in schemes and bool(url.hostname) and url.port != 0
     except ValueError:  # the port is no number
         return False
 

@@ -14,6 +14,9 @@ AGGREGATES: dict[str, tuple[str, ...]] = {
 }
 """Aggregates of each owner: the first word of its event types, the second of its routing keys."""
 
+PUBLIC_AGGREGATES = ("catalog", "queue", "ticket")
+"""What programs outside the platform may listen to, within their regency."""
+
 EVENT_TYPES: dict[str, tuple[str, ...]] = {
     "catalog": (
         "catalog.regency_changed",

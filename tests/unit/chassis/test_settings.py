@@ -12,6 +12,8 @@ SECRET = "s" * 32
 COMPLETE = {
     "MPP_MODE": "embedded",
     "MPP_BROKER_URL": "amqp://broker",
+    "MPP_BROKER_MANAGEMENT_URL": "https://admin:secret@broker:15671/",
+    "MPP_BROKER_PUBLIC_URL": "amqps://events.example.go.id:5671/",
     "MPP_TICKETING_DATABASE_URL": "postgresql://t@db/ticketing",
     "MPP_CATALOG_DATABASE_URL": "postgresql://c@db/catalog",
     "MPP_ADMIN_DATABASE_URL": "postgresql://a@db/postgres",
@@ -39,6 +41,8 @@ def test_every_variable_sets_its_setting():
     assert settings == Settings(
         mode="embedded",
         broker_url="amqp://broker",
+        broker_management_url="https://admin:secret@broker:15671/",
+        broker_public_url="amqps://events.example.go.id:5671/",
         database_urls={"ticketing": "postgresql://t@db/ticketing", "catalog": "postgresql://c@db/catalog"},
         admin_database_url="postgresql://a@db/postgres",
         http_host="192.0.2.1",
@@ -105,6 +109,11 @@ def test_no_secret_has_a_default():
         ("MPP_BROKER_URL", "http://rabbitmq"),
         ("MPP_BROKER_URL", "amqp://rabbitmq:port"),
         ("MPP_BROKER_URL", "amqp://one;redis://two"),
+        ("MPP_BROKER_MANAGEMENT_URL", "rabbitmq:15672"),
+        ("MPP_BROKER_MANAGEMENT_URL", "amqp://rabbitmq"),
+        ("MPP_BROKER_MANAGEMENT_URL", "http://"),
+        ("MPP_BROKER_PUBLIC_URL", "events.example.go.id"),
+        ("MPP_BROKER_PUBLIC_URL", "amqps://user:password@events.example.go.id"),
         ("MPP_CATALOG_DATABASE_URL", "db2"),
         ("MPP_CATALOG_DATABASE_URL", "mysql://c@db/catalog"),
         ("MPP_CATALOG_DATABASE_URL", "postgresql://c@db:port/catalog"),
@@ -124,7 +133,10 @@ def test_the_broker_may_be_any_that_speaks_amqp(url):
     assert Settings.from_environment({"MPP_BROKER_URL": url}).broker_url == url
 
 
-@pytest.mark.parametrize("variable", ["MPP_BROKER_URL", "MPP_CATALOG_DATABASE_URL", "MPP_ADMIN_DATABASE_URL"])
+@pytest.mark.parametrize(
+    "variable",
+    ["MPP_BROKER_URL", "MPP_BROKER_MANAGEMENT_URL", "MPP_BROKER_PUBLIC_URL", "MPP_CATALOG_DATABASE_URL", "MPP_ADMIN_DATABASE_URL"],
+)
 def test_the_refusal_of_a_url_does_not_show_its_password(variable):
     with pytest.raises(SettingsError) as refused:
         Settings.from_environment({variable: "ftp://user:hunter2@host/"})

@@ -15,6 +15,7 @@ from services.chassis.settings import SERVICES, Settings, SettingsError
 pytestmark = pytest.mark.unit
 
 FACTS = ["--name", "X", "--code", "18.07", "--province", "Y", "--timezone", "Asia/Jakarta", "--capital", "Z"]
+BROKER = {"MPP_BROKER_URL": "amqp://u:p@127.0.0.1:1/", "MPP_BROKER_MANAGEMENT_URL": "http://127.0.0.1:1/"}
 DATABASES = {f"MPP_{service.upper()}_DATABASE_URL": f"postgresql://{service}@db/{service}" for service in SERVICES}
 
 
@@ -32,6 +33,16 @@ def no_variables(monkeypatch):
         (["regency", "list"], {**DATABASES, "MPP_ADMIN_DATABASE_URL": "db2"}, "MPP_ADMIN_DATABASE_URL"),
         (["dead-letters", "list"], {"MPP_TICKETING_DATABASE_URL": "db2"}, "MPP_TICKETING_DATABASE_URL"),
         (["events", "tail"], {"MPP_BROKER_URL": "xx://"}, "MPP_BROKER_URL"),
+        (["consumers", "list"], {"MPP_BROKER_URL": "embedded://"}, "make run BROKER=rabbitmq"),
+        (["consumers", "list"], {"MPP_BROKER_URL": "amqp://u:p@127.0.0.1:1/"}, "MPP_BROKER_MANAGEMENT_URL is not set"),
+        (["consumers", "list"], {**BROKER, "MPP_BROKER_MANAGEMENT_URL": "http://127.0.0.1:1/"}, "management API at 127.0.0.1:1 cannot be"),
+        (["consumers", "add", "Dinas", "--regency", "lampung-timur"], BROKER, "dinas-kominfo"),
+        (["consumers", "add", "dinas.lain", "--regency", "lampung-timur"], BROKER, "dinas-kominfo"),
+        (["consumers", "add", "dinas", "--regency", "*"], BROKER, "lower case"),
+        (["consumers", "add", "dinas", "--regency", "lampung-timur", "--events", "#"], BROKER, "--events #: there is no such event"),
+        (["consumers", "add", "dinas", "--regency", "lampung-timur", "--events", "ticket.#"], BROKER, "--events ticket.#"),
+        (["consumers", "add", "dinas", "--regency", "lampung-timur"], BROKER, "cannot be reached"),
+        (["consumers", "revoke", "dinas", "--regency", "lampung-timur"], BROKER, "management API at 127.0.0.1:1"),
         (["run", "reporting"], {"MPP_BROKER_URL": "xx://"}, "MPP_BROKER_URL"),
         (["up"], {"MPP_BROKER_URL": "xx://"}, "MPP_BROKER_URL"),
     ],
