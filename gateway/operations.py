@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 from urllib.parse import quote
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from gateway.answers import Answer
+from gateway.answers import Answer, encoded
 from gateway.call import Call, Surroundings
 from gateway.parameters import checked_payload, query_values
 from gateway.preconditions import TICKET_TOKEN, entity_tag, expected_version, is_unchanged
 from gateway.problems import Refusal
 from gateway.request_body import read_object
+from services.contracts.asyncapi import asyncapi_document
 
 _LONGEST_TICKET_TOKEN = 200
 
@@ -63,6 +65,16 @@ def metrics(_surroundings: Surroundings, _call: Call) -> Answer:
 def openapi(surroundings: Surroundings, call: Call) -> Answer:
     """This document."""
     return Answer(200, surroundings.openapi[call.language], headers={"Content-Language": call.language, "Vary": "Accept-Language"})
+
+
+def asyncapi(_surroundings: Surroundings, call: Call) -> Answer:
+    """The description of all events."""
+    return Answer(200, _asyncapi(call.language), headers={"Content-Language": call.language, "Vary": "Accept-Language"})
+
+
+@functools.cache
+def _asyncapi(language: str) -> bytes:
+    return encoded(asyncapi_document(language))
 
 
 def _service_answer(surroundings: Surroundings, call: Call) -> Any:

@@ -59,6 +59,16 @@ PLATFORM_ROUTES = (
         infrastructure=True,
     ),
     Route(
+        method="GET",
+        path="/asyncapi.json",
+        operation_id="getAsyncapi",
+        summary=Text("Dokumen AsyncAPI: semua peristiwa", "The AsyncAPI document: all events"),
+        tag=_INFRASTRUCTURE,
+        access=PUBLIC,
+        operation=operations.asyncapi,
+        infrastructure=True,
+    ),
+    Route(
         method="POST",
         path="/v1/auth/token",
         operation_id="issueAccessToken",

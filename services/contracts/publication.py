@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.contracts.asyncapi import asyncapi_document
 from services.contracts.compatibility import incompatibilities
 from services.contracts.json_schema import as_text, published_document
 from services.contracts.registry import CONTRACTS, Contract
 
 PUBLISHED = Path(__file__).parent / "published"
+ASYNCAPI = "asyncapi.json"
+"""The description of all public events; it follows from the contracts, and breaks only where one of them does."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,11 @@ def findings(directory: Path = PUBLISHED, contracts: Iterable[Contract] = CONTRA
     by_path = {contract.path: contract for contract in contracts}
     found = [finding for contract in by_path.values() if (finding := _finding(directory, contract))]
     on_disk = {path.relative_to(directory).as_posix() for path in directory.rglob("*.json")}
-    for path in on_disk - by_path.keys():
+    for path in on_disk - by_path.keys() - {ASYNCAPI}:
         sentence = "is published but not in the code; put it back, or delete the file when nobody uses it any more"
         found.append(Finding(path, (sentence,), broken=True))
+    if _asyncapi_is_outdated(directory):
+        found.append(Finding(ASYNCAPI, ("does not describe the events as they are",), broken=False))
     return sorted(found, key=lambda finding: finding.path)
 
 
@@ -45,9 +50,15 @@ def publish(directory: Path = PUBLISHED, contracts: Iterable[Contract] = CONTRAC
             continue
         target = directory / finding.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(as_text(published_document(by_path[finding.path])), encoding="utf-8")
+        document = asyncapi_document() if finding.path == ASYNCAPI else published_document(by_path[finding.path])
+        target.write_text(as_text(document), encoding="utf-8")
         written.append(finding.path)
     return written, refused
+
+
+def _asyncapi_is_outdated(directory: Path) -> bool:
+    target = directory / ASYNCAPI
+    return not target.exists() or target.read_text(encoding="utf-8") != as_text(asyncapi_document())
 
 
 def _finding(directory: Path, contract: Contract) -> Finding | None:

@@ -17,6 +17,9 @@ AGGREGATES: dict[str, tuple[str, ...]] = {
 PUBLIC_AGGREGATES = ("catalog", "queue", "ticket")
 """What programs outside the platform may listen to, within their regency."""
 
+INTERNAL_AGGREGATES: tuple[str, ...] = ()
+"""What is nobody's business outside."""
+
 EVENT_TYPES: dict[str, tuple[str, ...]] = {
     "catalog": (
         "catalog.regency_changed",
