@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,13 +18,17 @@ _SECURITY = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
+_STREAMED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""No cache keeps a stream and no proxy (nginx reads the second) collects it."""
+
 _PRIVATE = "no-store"
 _REVALIDATE = "no-cache"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of an operation. ``content`` is JSON data, or text with its own ``media_type``, or ``None``."""
+    """The answer of an operation. ``content`` is JSON data, or text with its own ``media_type``, or ``None``, or an
+    iterator of bytes whose end nobody knows: it is closed when the answer ends, however it ends."""
 
     status: int = 200
     content: Any = None
@@ -43,6 +48,9 @@ def response_of(answer: Answer, *, cacheable: bool) -> Response:
         response = Response(status=answer.status, headers=headers)
         del response.headers["Content-Type"]
         return response
+    if isinstance(answer.content, Iterator):
+        headers.update(_STREAMED)
+        return Response(answer.content, status=answer.status, headers=headers, content_type=answer.media_type, direct_passthrough=True)
     body = answer.content if isinstance(answer.content, bytes) else encoded(answer.content)
     return Response(body, status=answer.status, headers=headers, content_type=answer.media_type)
 

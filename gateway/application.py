@@ -110,7 +110,7 @@ class Application:
         if regency is not None:
             exchange.regency = _known_form(regency)
         if not route.infrastructure:
-            _check_acceptable(request)
+            _check_acceptable(request, route.media_type)
         return Call(route, request, actor, client, exchange.language, found.path_values, exchange.traceparent)
 
     def _identify(self, request: Request) -> Actor | Refusal:
@@ -142,10 +142,10 @@ def _given(value: str | None, pattern: re.Pattern[str]) -> str | None:
     return value if value is not None and pattern.fullmatch(value) else None
 
 
-def _check_acceptable(request: Request) -> None:
-    accepted = request.accept_mimetypes
-    if accepted and not accepted.best_match([JSON, MEDIA_TYPE]):
-        raise Refusal("not_acceptable", available=[JSON])
+def _check_acceptable(request: Request, offered: str) -> None:
+    accepted, problems = request.accept_mimetypes, [MEDIA_TYPE] if offered == JSON else []
+    if accepted and not accepted.best_match([offered, *problems]):
+        raise Refusal("not_acceptable", available=[offered])
 
 
 def _record(exchange: Exchange, status: int) -> None:

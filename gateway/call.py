@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from werkzeug.wrappers import Request
 
 from gateway.authentication import AccessTokens
+from gateway.board.boards import Boards
 from gateway.preconditions import IDEMPOTENCY_KEY, command_id
 from gateway.rate_limit import RateLimits
 from gateway.route import Route
@@ -44,6 +45,7 @@ class Surroundings:
     limits: RateLimits
     openapi: Mapping[str, bytes]
     """The OpenAPI document by language, encoded."""
+    boards: Boards
 
 
 @dataclass(frozen=True)

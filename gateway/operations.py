@@ -21,18 +21,18 @@ _LONGEST_TICKET_TOKEN = 200
 
 def ask_service(surroundings: Surroundings, call: Call) -> Answer:
     """Call the service of the route with what came in path, query, headers and body; answer what it says."""
-    return dressed(call, _service_answer(surroundings, call))
+    return dressed(call, service_answer(surroundings, call))
 
 
 def call_next(surroundings: Surroundings, call: Call) -> Answer:
     """Call the next ticket; 204 when nobody waits for what the counter serves."""
-    ticket = _service_answer(surroundings, call)
+    ticket = service_answer(surroundings, call)
     return Answer(204) if ticket is None else dressed(call, ticket)
 
 
 def opening_hours(surroundings: Surroundings, call: Call) -> Answer:
     """Answer the part of a site that tells when one can come."""
-    site = _service_answer(surroundings, call)
+    site = service_answer(surroundings, call)
     shown = call.route.answer_fields
     return dressed(call, {name: value for name, value in site.items() if name in shown})
 
@@ -40,7 +40,7 @@ def opening_hours(surroundings: Surroundings, call: Call) -> Answer:
 def issue_access_token(surroundings: Surroundings, call: Call) -> Answer:
     """Sign a staff member or device in. Every attempt counts against the login rate of the client."""
     surroundings.limits.count_login(call.client)
-    identity = _service_answer(surroundings, call)
+    identity = service_answer(surroundings, call)
     return Answer(200, surroundings.tokens.issue(identity))
 
 
@@ -77,7 +77,8 @@ def _asyncapi(language: str) -> bytes:
     return encoded(asyncapi_document(language))
 
 
-def _service_answer(surroundings: Surroundings, call: Call) -> Any:
+def service_answer(surroundings: Surroundings, call: Call) -> Any:
+    """Return what the route's service says to what came in path, query, headers and body."""
     route, settings = call.route, surroundings.settings
     if route.rpc is None:
         raise ValueError(f"{route.operation_id} names no method of a service")

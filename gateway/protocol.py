@@ -21,6 +21,7 @@ from eventlet import wsgi
 from gateway.body_stream import BodyStream
 from gateway.language import preferred_language
 from gateway.problems import MEDIA_TYPE, problem
+from gateway.route import EVENT_STREAM
 from services.chassis.metrics import HTTP_REQUESTS
 from services.contracts.problems import INDONESIAN
 
@@ -146,6 +147,8 @@ class HttpConnection(wsgi.HttpProtocol):
         strict = BodyStream.instead_of(lenient, seconds=SECONDS_FOR_BODY)
         environ["wsgi.input"] = environ["eventlet.input"] = strict
         environ["wsgi.input_terminated"] = strict.chunked_input
+        environ["eventlet.minimum_write_chunk_size"] = 1  # a stream's messages leave at once
+        environ["mpp.connection"] = self.connection
         return environ
 
     def _application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -156,7 +159,7 @@ class HttpConnection(wsgi.HttpProtocol):
                 pass  # eventlet reads the rest, and the connection lives on
             elif not body.is_at_end():
                 self.close_connection = self.lingers = True
-            if self.server.is_stopping:
+            if self.server.is_stopping or ("Content-Type", EVENT_STREAM) in headers:  # a stream's end ends its connection
                 self.close_connection = True
             return start_response(status, headers, exc_info)
 

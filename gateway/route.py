@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
+EVENT_STREAM = "text/event-stream"
+
 FROM_HEADERS = frozenset({"if_match", "token"})
 """Members of payloads that come from the headers If-Match and Ticket-Token."""
 
@@ -55,6 +57,7 @@ class Route:
     tag: str
     access: Access
     operation: Callable[[Surroundings, Call], Answer]
+    description: Text | None = None
     rpc: Rpc | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     """Query parameters, each with the member of the payload that it becomes."""
@@ -80,6 +83,11 @@ class Route:
     def path_parameters(self) -> tuple[str, ...]:
         """Names in the path template, in order."""
         return tuple(_PARAMETER.findall(self.path))
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer goes on for as long as somebody reads it."""
+        return self.media_type == EVENT_STREAM
 
     @property
     def of_regency(self) -> bool:

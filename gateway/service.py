@@ -9,6 +9,9 @@ from nameko.extensions import Entrypoint
 from gateway.answers import encoded
 from gateway.application import Application
 from gateway.authentication import AccessTokens
+from gateway.board.boards import Boards
+from gateway.board.feed import Feed
+from gateway.board.streams import StreamLimits
 from gateway.call import Surroundings
 from gateway.openapi import openapi_document
 from gateway.rate_limit import RateLimits
@@ -23,6 +26,8 @@ from services.contracts.problems import LOCALES
 STOP_GRACE_SECONDS = 10.0
 """Longer than any command's deadline."""
 
+BOARD_FEED = "gateway.boards"
+
 
 class HttpEntrypoint(Entrypoint):
     """Serves the routes that the decorated method returns.
@@ -33,11 +38,15 @@ class HttpEntrypoint(Entrypoint):
 
     replies = RpcAccess()
     server: HttpServer | None = None
+    boards: Boards
+    feed: Feed
 
     def start(self) -> None:
         """Listen; raises ``OSError`` when the port is taken."""
         configured = settings()
         routes = tuple(getattr(self.container.service_cls(), self.method_name)())
+        self.boards = Boards(self.replies.client, StreamLimits(configured.most_streams, configured.most_streams_per_client))
+        self.feed = Feed(configured.required_broker_url(), self.boards.on_event, self.boards.on_connected, self.boards.on_lost)
         surroundings = Surroundings(
             settings=configured,
             rpc=self.replies.client,
@@ -45,19 +54,29 @@ class HttpEntrypoint(Entrypoint):
             tokens=AccessTokens(configured.required_token_secret()),
             limits=RateLimits(configured.anonymous_rate, configured.login_rate),
             openapi={locale: encoded(openapi_document(routes, locale)) for locale in LOCALES},
+            boards=self.boards,
         )
         self.server = HttpServer(Application(routes, surroundings), configured.http_host, configured.http_port)
         self.server.start()
+        self.feed.start()
+        self.boards.start(self.feed)
+        PROBES.register(BOARD_FEED, self.feed.check)
 
     def stop(self) -> None:
         """Finish what runs, then close."""
-        if self.server is not None:
-            self.server.stop(STOP_GRACE_SECONDS)
+        self._stop(STOP_GRACE_SECONDS)
 
     def kill(self) -> None:
         """Close at once."""
+        self._stop(0.0)
+
+    def _stop(self, grace: float) -> None:
         if self.server is not None:
-            self.server.stop(0.0)
+            PROBES.unregister(BOARD_FEED)
+            self.boards.end_streams()  # browsers come back, to another gateway
+            self.server.stop(grace)
+            self.boards.stop()
+            self.feed.stop()
 
 
 http = HttpEntrypoint.decorator

@@ -27,6 +27,7 @@ DESCRIPTION = Text(
 
 TAGS = {
     "tickets": Text("Nomor antrean", "Tickets"),
+    "boards": Text("Papan antrean", "Boards"),
     "authentication": Text("Masuk", "Signing in"),
     "regencies": Text("Kabupaten", "Regencies"),
     "sites": Text("Gedung MPP", "Sites"),

@@ -46,6 +46,8 @@ def operation_of(route: Route, language: str) -> dict[str, Any]:
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route, language)],
         "responses": {**_success(route, language), **problem_responses(route, language)},
     }
+    if route.description is not None:
+        operation["description"] = route.description.to(language)
     if route.body_fields:
         operation["requestBody"] = _request_body(route)
     return operation

@@ -1,8 +1,9 @@
 """The route table: the one list of what the API offers, by which requests are served and the API is described."""
 
+from gateway.routes.boards import BOARD_ROUTES
 from gateway.routes.catalogue import CATALOGUE_ROUTES
 from gateway.routes.events import EVENT_ROUTES
 from gateway.routes.platform import PLATFORM_ROUTES
 from gateway.routes.tickets import TICKET_ROUTES
 
-ROUTES = (*PLATFORM_ROUTES, *CATALOGUE_ROUTES, *TICKET_ROUTES, *EVENT_ROUTES)
+ROUTES = (*PLATFORM_ROUTES, *CATALOGUE_ROUTES, *TICKET_ROUTES, *BOARD_ROUTES, *EVENT_ROUTES)

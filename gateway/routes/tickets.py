@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from marshmallow import Schema
 
-from gateway import operations
+from gateway import live, operations
 from gateway.access import Access, only
-from gateway.route import Route, Rpc, Text
+from gateway.route import EVENT_STREAM, Route, Rpc, Text
 from gateway.routes.catalogue import PAGE
 from services.contracts import ticketing
 
@@ -91,10 +91,29 @@ TICKET_ROUTES = (
         summary=Text("Satu nomor antrean", "One ticket"),
         tag=_TAG,
         access=FOLLOWERS,
-        operation=operations.ask_service,
+        operation=live.ticket,
         rpc=Rpc("ticketing", "get_ticket", ticketing.GetTicket),
         answer=ticketing.Ticket,
+        tagged=True,
         problems=("ticket_unknown",),
+    ),
+    Route(
+        method="GET",
+        path=TICKETS + "/{id}/stream",
+        operation_id="streamTicket",
+        summary=Text("Satu nomor antrean, disiarkan setiap kali berubah", "One ticket, sent at each change"),
+        description=Text(
+            "Server-sent events: peristiwa `ticket` membawa seluruh nomor antrean (`Ticket`) dengan tempat dan perkiraan waktunya, "
+            "juga ketika orang di depannya dipanggil. Siaran berakhir setelah keadaan terakhir.",
+            "Server-sent events: the event `ticket` carries the whole ticket (`Ticket`) with its place and estimated wait, also "
+            "when people ahead were called. The stream ends after the last state.",
+        ),
+        tag=_TAG,
+        access=FOLLOWERS,
+        operation=live.ticket_stream,
+        rpc=Rpc("ticketing", "get_ticket", ticketing.GetTicket),
+        media_type=EVENT_STREAM,
+        problems=("ticket_unknown", "site_unknown", "too_many_streams"),
     ),
     _action(
         "call",

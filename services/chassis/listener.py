@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -29,7 +30,8 @@ class Listener:
     """Consumes queues and hands each message to ``on_message(body, message)`` in the listening thread.
 
     The queues are asked for anew at each connection, so that a wiped broker gets them declared again and a reply
-    queue gets a fresh name. ``on_connected`` and ``on_lost`` tell the owner about the connection.
+    queue gets a fresh name. ``on_connected`` and ``on_lost`` tell the owner about the connection. With ``raw`` the body
+    is handed over as it came, unread.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Listener:
         *,
         prefetch: int = 0,
         no_ack: bool = False,
+        raw: bool = False,
         on_connected: Callable[[Sequence[Queue]], None] = lambda queues: None,
         on_lost: Callable[[], None] = lambda: None,
     ) -> None:
@@ -50,6 +53,8 @@ class Listener:
         self._on_message = on_message
         self._prefetch = prefetch
         self._no_ack = no_ack
+        self._raw = raw
+        self._asked: deque[Callable[[Any], None]] = deque()
         self._on_connected = on_connected
         self._on_lost = on_lost
         self._writing = threading.Lock()
@@ -90,6 +95,8 @@ class Listener:
                 accept=["json", CLOUDEVENTS],
                 on_decode_error=self._on_undecodable,
             )
+            if self._raw:
+                consumer.on_message = lambda message: self._take(message.body, message)
             if self._prefetch:
                 consumer.qos(prefetch_count=self._prefetch)
             consumer.consume()
@@ -107,6 +114,9 @@ class Listener:
             if self._stop_taking.is_set() and not cancelled:
                 consumer.cancel()
                 cancelled = True
+            while self._asked:
+                with self._writing:
+                    self._asked.popleft()(consumer.channel)
             with suppress(TimeoutError):
                 connection.drain_events(timeout=TICK)
             if time.monotonic() >= next_check:
@@ -147,6 +157,14 @@ class Listener:
                 # The connection is gone (kombu then dereferences None), and with it the message: the broker
                 # hands it out again, and the inbox knows it.
                 log.debug("settle_on_lost_connection", listener=self.name)
+
+    def ask(self, action: Callable[[Any], None]) -> None:
+        """Have ``action(channel)`` done in the listening thread, where alone one may wait for the broker's answers.
+
+        Done within :data:`TICK` while connected, else after the next connection. A failing one costs the connection.
+        """
+        if action not in self._asked:
+            self._asked.append(action)
 
     def check(self) -> None:
         """Raise unless connected (readiness)."""

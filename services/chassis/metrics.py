@@ -18,6 +18,9 @@ HTTP_REQUESTS = Histogram(
     buckets=_LATENCY,
 )
 HTTP_CONNECTIONS = Gauge("mpp_http_connections", "Connections now open at the gateway.")
+STREAMS = Gauge("mpp_http_streams", "Streams of live changes now open at the gateway.")
+BOARDS_WATCHED = Gauge("mpp_boards_watched", "Sites whose board the gateway keeps up to date.")
+BOARD_SNAPSHOTS = Counter("mpp_board_snapshots_total", "Boards begun anew from a snapshot.", ["reason"])
 
 RPC_CALLS = Histogram(
     "mpp_rpc_call_duration_seconds",

@@ -22,7 +22,14 @@ BROKER_SCHEMES = ("amqp", "amqps", "embedded")
 ADJUSTABLE = frozenset(
     {
         *("MPP_HTTP_HOST", "MPP_HTTP_PORT", "MPP_LOG_LEVEL", "MPP_LOG_FORMAT", "MPP_COMMAND_DEADLINE_SECONDS", "MPP_ANONYMOUS_RATE"),
-        *("MPP_LOGIN_RATE", "MPP_MAX_BODY_BYTES", "MPP_TRUSTED_PROXIES", "MPP_EVENT_LOG_MONTHS"),
+        *(
+            "MPP_LOGIN_RATE",
+            "MPP_MAX_BODY_BYTES",
+            "MPP_TRUSTED_PROXIES",
+            "MPP_MOST_STREAMS",
+            "MPP_MOST_STREAMS_PER_CLIENT",
+            "MPP_EVENT_LOG_MONTHS",
+        ),
     }
 )
 """What a shell may say about an embedded installation; everything else is the installation's own."""
@@ -61,6 +68,8 @@ class Settings:
     login_rate: str = "60/minute"
     max_body_bytes: int = 65_536
     trusted_proxies: int = 0
+    most_streams: int = 5_000
+    most_streams_per_client: int = 500
     event_log_months: int = 24
     placement: Mapping[str, str] = field(default_factory=dict)
     """Regencies on another database server: slug -> ``host:port``."""
@@ -100,6 +109,8 @@ class Settings:
             login_rate=_rate(environ, "MPP_LOGIN_RATE", "600/minute" if relaxed else "60/minute"),
             max_body_bytes=_integer(environ, "MPP_MAX_BODY_BYTES", 65_536, 1_024, 16_777_216),
             trusted_proxies=_integer(environ, "MPP_TRUSTED_PROXIES", 0, 0, 16),
+            most_streams=_integer(environ, "MPP_MOST_STREAMS", 5_000, 1, 9_000),
+            most_streams_per_client=_integer(environ, "MPP_MOST_STREAMS_PER_CLIENT", 500, 1, 9_000),
             event_log_months=_integer(environ, "MPP_EVENT_LOG_MONTHS", 24, 1, 1_200),
             placement=_placement(environ),
             data_dir=environ.get("MPP_DATA_DIR", ""),

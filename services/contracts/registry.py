@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from services.contracts import catalog, notification, reporting, streams, ticketing
+from services.contracts import board, catalog, notification, reporting, streams, ticketing
 from services.contracts.cloudevents import CloudEvent, dataschema
 from services.contracts.events import EVENT_SCHEMAS
 from services.contracts.examples import EXAMPLES
@@ -142,6 +142,7 @@ TICKETING = (
         "ticketing",
         (ticketing.GetTicket, "ticket"),
         (ticketing.ListTickets, "ticket_page"),
+        (board.GetSiteDay, "site_day"),
     ),
     *_commands(
         "ticketing",
@@ -153,8 +154,9 @@ TICKETING = (
         (ticketing.MarkNoShow, "ticket"),
         (ticketing.CancelTicket, "ticket"),
     ),
+    Contract("get_site_heads", "query", "ticketing", board.GetSiteHeads, "site_head", "list"),
     Contract("call_next", "command", "ticketing", ticketing.CallNext, "ticket", "one or null"),
-    *_answers("ticketing", ticketing.Ticket, ticketing.IssuedTicket, ticketing.TicketPage),
+    *_answers("ticketing", ticketing.Ticket, ticketing.IssuedTicket, ticketing.TicketPage, board.SiteDay, board.SiteHead),
     *_events("ticketing"),
 )
 
@@ -168,6 +170,8 @@ NOTIFICATION = (
     *_answers("notification", notification.NoticeList),
 )
 
+GATEWAY = (*_answers("gateway", board.Board),)
+
 STREAMS = (
     Contract("cloud_event", "envelope", PLATFORM, CloudEvent),
     Contract("stream_heads", "query", PLATFORM, streams.StreamHeads, "stream_head", "list"),
@@ -178,7 +182,7 @@ STREAMS = (
     *_answers(PLATFORM, streams.StreamHead, streams.StreamMark, streams.EventPage, streams.StreamList),
 )
 
-CONTRACTS: tuple[Contract, ...] = (*CATALOG, *TICKETING, *REPORTING, *NOTIFICATION, *STREAMS)
+CONTRACTS: tuple[Contract, ...] = (*CATALOG, *TICKETING, *REPORTING, *NOTIFICATION, *GATEWAY, *STREAMS)
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from services.chassis.events import Envelope
 from services.chassis.service import Service
 from services.chassis.subscribing import subscribe
 from services.contracts import ticketing as contracts
+from services.contracts.board import GetSiteDay, GetSiteHeads
 from services.contracts.subscriptions import TICKETING_CATALOG
 from services.ticketing import rounds, usecases
 
@@ -70,6 +71,16 @@ class TicketingService(Service):
     def list_tickets(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """A page of tickets."""
         return usecases.list_tickets(work, data)
+
+    @query(GetSiteDay)
+    def get_site_day(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """A site's day for its board."""
+        return usecases.get_site_day(work, data)
+
+    @query(GetSiteHeads)
+    def get_site_heads(self, work: UnitOfWork, data: dict[str, Any]) -> list[dict[str, Any]]:
+        """How far some sites have come."""
+        return usecases.get_site_heads(work, data)
 
     @subscribe(TICKETING_CATALOG)
     def on_catalog_changed(self, work: UnitOfWork, event: Envelope) -> None:

@@ -28,6 +28,9 @@ ANSWERS = "not_a_server_error,status_code_conformance,content_type_conformance,r
 REQUESTS = "negative_data_rejection,missing_required_header,unsupported_method,allow_header_conformance,ignored_auth"
 """What breaks the document is refused; what needs a token is not done without one."""
 
+STREAMS = [route.operation_id for route in ROUTES if route.streams]
+"""Answers without an end: schemathesis would wait for it. Their own tests look at them."""
+
 SEED = 20250611
 METHODS = {"get", "post", "put", "patch", "delete"}
 TRIAL = Hall("uji-coba", "sangatta", ("PTS-INF", "UMK-INF"), ("sangatta-01", "sangatta-02"))
@@ -72,6 +75,8 @@ def walk(platform: DeployedPlatform, account: str | None, phase: str, checks: st
         "--checks", checks, "--phases", phase, "--max-examples", str(examples), "--seed", str(SEED),
         "--continue-on-failure", "--suppress-health-check", "all", "--warnings", "off", "--output-truncate", "false",
     ]  # fmt: skip
+    for operation in STREAMS:
+        command += ["--exclude-operation-id", operation]
     if account is not None:
         command += ["--header", f"Authorization: Bearer {platform.token(account)}"]
     hooks = {"SCHEMATHESIS_HOOKS": "tests.e2e.schemathesis_hooks", "EXISTING": json.dumps(existing)}
@@ -85,7 +90,7 @@ def walk(platform: DeployedPlatform, account: str | None, phase: str, checks: st
     assert cases is not None
     described = platform.client().get("/openapi.json").body["paths"]
     described.pop("/openapi.json")  # schemathesis does not turn the document on itself
-    assert int(tested[1]) == sum(len(METHODS & set(path)) for path in described.values()), f"an operation was left out: {done.stdout}"
+    assert int(tested[1]) == sum(len(METHODS & set(path)) for path in described.values()) - len(STREAMS), f"an operation was left out: {done.stdout}"
     return f"{account or 'anonymous'}: {cases[1]} cases over {tested[1]} operations"
 
 

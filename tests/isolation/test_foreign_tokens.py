@@ -55,7 +55,7 @@ def ticket(deployed_platform: DeployedPlatform) -> dict[str, Any]:
 def path_of(route: Route, regency: str, ticket: dict[str, Any]) -> str:
     """A path of the route to something that exists."""
     kind = route.path.split("/")[3]
-    values = {"regency": regency, "id": IDS.get(kind, ticket["id"]), "counter": "sukadana-05"}
+    values = {"regency": regency, "site": "sukadana", "id": IDS.get(kind, ticket["id"]), "counter": "sukadana-05"}
     path = re.sub(r"\{(\w+)\}", lambda match: values[match[1]], route.path)
     return f"{path}?site=sukadana" if route.operation_id == "getOpeningHours" else path
 
@@ -107,7 +107,8 @@ def test_the_refusal_tells_nothing_about_what_exists(regency: str, deployed_plat
 def test_what_hangs_on_the_wall_everybody_may_read(deployed_platform: DeployedPlatform, ticket: dict[str, Any]):
     officer = deployed_platform.client(f"officer@{HOME}")
     for route in PUBLIC:
-        assert officer.get(path_of(route, ABROAD, ticket)).status == 200, route.operation_id
+        method = "HEAD" if route.streams else "GET"  # a stream has no end to wait for
+        assert officer.request(method, path_of(route, ABROAD, ticket)).status == 200, route.operation_id
 
 
 def test_at_home_the_same_token_opens_the_same_routes(deployed_platform: DeployedPlatform):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.contracts.examples.access import ACCESS
+from services.contracts.examples.board import BOARDS, SITE_DAYS
 from services.contracts.examples.catalog import CATALOG
 from services.contracts.examples.notification import NOTIFICATION
 from services.contracts.examples.platform import PLATFORM
@@ -13,8 +14,9 @@ from services.contracts.examples.ticketing import TICKETING
 
 EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "catalog": {**CATALOG, **ACCESS},
-    "ticketing": TICKETING,
+    "ticketing": {**TICKETING, **SITE_DAYS},
     "reporting": REPORTING,
     "notification": NOTIFICATION,
     "platform": PLATFORM,
+    "gateway": BOARDS,
 }

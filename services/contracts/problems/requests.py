@@ -63,8 +63,8 @@ REQUEST_PROBLEMS: dict[str, Problem] = {
         406,
         "Jenis jawaban yang diminta tidak tersedia",
         "The requested media type is not available",
-        "Terima application/json dan application/problem+json.",
-        "Accept application/json and application/problem+json.",
+        "Terima {available} dan application/problem+json.",
+        "Accept {available} and application/problem+json.",
     ),
     "path_unknown": Problem(
         404,

@@ -132,6 +132,13 @@ AVAILABILITY_PROBLEMS: dict[str, Problem] = {
         "Coba lagi setelah {retry_after} detik.",
         "Try again after {retry_after} seconds.",
     ),
+    "too_many_streams": Problem(
+        429,
+        "Terlalu banyak siaran langsung dari alamat Anda",
+        "Too many live streams from your address",
+        "Paling banyak {limit} sekaligus; tutup yang tidak dipakai.",
+        "At most {limit} at a time; close those that are not used.",
+    ),
     "busy": Problem(
         503,
         "Layanan sedang sangat sibuk",

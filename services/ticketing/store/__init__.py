@@ -1,5 +1,6 @@
 """Ticketing's tables and all of its SQL. Each function is one statement, unless it says otherwise."""
 
+from services.ticketing.store.boards import day, heads, observed_paces, services, site_and_counters
 from services.ticketing.store.catalog_copies import catalog_entities, counter_and_site, keep_catalog_entity
 from services.ticketing.store.paces import keep_pace, pace
 from services.ticketing.store.queue_days import close_day, due_days, lock_day, lock_due_day, next_closing, take_number
@@ -13,9 +14,11 @@ __all__ = [
     "catalog_entities",
     "close_day",
     "counter_and_site",
+    "day",
     "due_days",
     "expired_count",
     "from_row",
+    "heads",
     "insert",
     "keep_catalog_entity",
     "keep_pace",
@@ -28,7 +31,10 @@ __all__ = [
     "open_at_counter",
     "open_tickets",
     "pace",
+    "observed_paces",
     "pressure",
+    "services",
+    "site_and_counters",
     "take_number",
     "ticket",
     "update",

@@ -5,6 +5,7 @@ Locks are taken in one order, so that commands wait for each other and never in 
 """
 
 from services.ticketing.usecases.answers import public_ticket
+from services.ticketing.usecases.boards import get_site_day, get_site_heads
 from services.ticketing.usecases.calling import call_next, call_ticket, recall_ticket
 from services.ticketing.usecases.closing import CLOSING_BATCH, Closing, close_due_day
 from services.ticketing.usecases.following import apply_catalog_event
@@ -21,6 +22,8 @@ __all__ = [
     "cancel_ticket",
     "close_due_day",
     "complete_ticket",
+    "get_site_day",
+    "get_site_heads",
     "get_ticket",
     "issue_ticket",
     "list_tickets",

@@ -15,6 +15,8 @@ from typing import Any  # noqa: E402
 from gateway import protocol  # noqa: E402
 from gateway.application import Application  # noqa: E402
 from gateway.authentication import AccessTokens  # noqa: E402
+from gateway.board.boards import Boards  # noqa: E402
+from gateway.board.streams import StreamLimits  # noqa: E402
 from gateway.call import Surroundings  # noqa: E402
 from gateway.rate_limit import RateLimits  # noqa: E402
 from gateway.routes import ROUTES  # noqa: E402
@@ -46,13 +48,17 @@ def main(port: int) -> None:
     protocol.SECONDS_FOR_HEADERS = protocol.SECONDS_FOR_BODY = PATIENCE_SECONDS
     settings = Settings(token_secret=SECRET, anonymous_rate="1000000/second", login_rate="1000000/second", log_level="WARNING")
     logs.configure(settings)
+    services = ExampleServices()
+    boards = Boards(services, StreamLimits(settings.most_streams, settings.most_streams_per_client))
+    boards.on_connected()
     surroundings = Surroundings(
         settings=settings,
-        rpc=ExampleServices(),
+        rpc=services,
         probes=Probes(),
         tokens=AccessTokens(SECRET),
         limits=RateLimits(settings.anonymous_rate, settings.login_rate),
         openapi={"id": b"{}", "en": b"{}"},
+        boards=boards,
     )
     server = HttpServer(Application(ROUTES, surroundings), "127.0.0.1", port)
     server.start()
@@ -62,6 +68,7 @@ def main(port: int) -> None:
     sys.stdout.flush()
     while not stopping:
         eventlet.sleep(0.02)  # a signal does not wake eventlet's hub (PEP 475): somebody has to look
+    boards.end_streams()
     server.stop(GRACE_SECONDS)
 
 

@@ -14,6 +14,8 @@ from werkzeug.test import Client, TestResponse
 from gateway.answers import encoded
 from gateway.application import Application
 from gateway.authentication import AccessTokens
+from gateway.board.boards import Boards
+from gateway.board.streams import StreamLimits
 from gateway.call import Surroundings
 from gateway.openapi import openapi_document
 from gateway.rate_limit import RateLimits
@@ -124,6 +126,9 @@ def problem_in(response: TestResponse) -> dict[str, Any]:
 def make_edge(**settings: Any) -> Edge:
     configured = Settings(**{"token_secret": SECRET, "anonymous_rate": "100000/second", "login_rate": "1000/second", **settings})
     services, probes, tokens = FakeServices(), FakeProbes(), AccessTokens(SECRET)
+    boards = Boards(services, StreamLimits(configured.most_streams, configured.most_streams_per_client))
+    boards.on_connected()
+    boards.end_streams()  # a stream ends after its first message: these tests read answers as a whole
     surroundings = Surroundings(
         settings=configured,
         rpc=services,
@@ -131,6 +136,7 @@ def make_edge(**settings: Any) -> Edge:
         tokens=tokens,
         limits=RateLimits(configured.anonymous_rate, configured.login_rate),
         openapi=OPENAPI,
+        boards=boards,
     )
     return Edge(services, probes, tokens, surroundings.limits, Application(ROUTES, surroundings))
 

@@ -25,6 +25,7 @@ ALLOWED = {
     "issueTicket": "kiosk officer front_desk supervisor administrator",
     "listTickets": "officer front_desk supervisor administrator auditor",
     "getTicket": "officer front_desk supervisor administrator auditor",
+    "streamTicket": "officer front_desk supervisor administrator auditor",
     "callTicket": "officer front_desk supervisor administrator",
     "recallTicket": "officer front_desk supervisor administrator",
     "startTicket": "officer front_desk supervisor administrator",
@@ -68,7 +69,7 @@ def test_a_role_gets_through_or_hears_that_it_may_not(edge, problem_of, route, r
     response = sent(edge, route, role=role)
     if role in roles_of(route):
         assert response.status_code == route.success, response.text
-        assert len(edge.services.calls) == 1
+        assert len(edge.services.calls) == (2 if route.operation_id == "streamTicket" else 1)
     else:
         problem = problem_of(response)
         assert (response.status_code, problem["code"]) == (403, "role_forbidden")
@@ -126,7 +127,7 @@ def test_public_reads_are_open_to_accounts_of_other_regencies(edge, route):
     assert edge.services.context.actor == ANONYMOUS  # a service would refuse an actor of another regency
 
 
-@pytest.mark.parametrize("operation_id", ["getTicket", "cancelTicket"])
+@pytest.mark.parametrize("operation_id", ["getTicket", "streamTicket", "cancelTicket"])
 class TestTicketToken:
     """Who holds the ticket's own token may follow it and give it back."""
 
@@ -136,8 +137,9 @@ class TestTicketToken:
     def test_it_stands_in_for_an_account(self, edge, operation_id):
         response = sent(edge, self.route(operation_id), headers={"Ticket-Token": "mY3vJ0pQ8sTz2wLr5bKc1A"})
         assert response.status_code == 200
-        assert edge.services.payload["token"] == "mY3vJ0pQ8sTz2wLr5bKc1A"
-        assert edge.services.context.actor.role == "anonymous"
+        _, _, payload, context = edge.services.calls[0]
+        assert payload["token"] == "mY3vJ0pQ8sTz2wLr5bKc1A"
+        assert context.actor.role == "anonymous"
 
     def test_it_does_not_stand_in_for_an_account_of_another_regency(self, edge, problem_of, operation_id):
         headers = {"Ticket-Token": "mY3vJ0pQ8sTz2wLr5bKc1A"}
@@ -154,7 +156,7 @@ class TestTicketToken:
 def test_a_ticket_token_opens_no_other_route(edge, problem_of):
     headers = {"Ticket-Token": "mY3vJ0pQ8sTz2wLr5bKc1A"}
     for route in NEEDING_A_ROLE:
-        if route.operation_id not in ("getTicket", "cancelTicket", "issueTicket"):
+        if route.operation_id not in ("getTicket", "streamTicket", "cancelTicket", "issueTicket"):
             assert problem_of(sent(edge, route, headers=headers))["code"] == "token_missing"
 
 

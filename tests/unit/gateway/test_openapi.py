@@ -81,6 +81,7 @@ def test_a_route_of_the_queue_documents_what_its_use_case_refuses_and_no_more():
         },
         "listTickets": set(),
         "getTicket": {"ticket_unknown"},
+        "streamTicket": {"ticket_unknown", "site_unknown", "too_many_streams"},
         "callNext": at_counter,
         "callTicket": of_ticket | at_counter | {"counter_does_not_serve", "day_closed"},
         "recallTicket": of_ticket | {"recall_limit_reached"},

@@ -138,8 +138,8 @@ def test_a_request_id_of_no_use_is_replaced(edge, given):
 
 
 def test_answers_are_compact_utf_8(edge):
-    edge.services.answers["get_ticket"] = {"note": "Jum’at"}
-    response = edge.send("GET", f"{TICKETS}/{ID}", role="officer")
+    edge.services.answers["get_site"] = {"note": "Jum’at"}
+    response = edge.send("GET", "/v1/lampung-timur/sites/sukadana")
     assert response.data == json.dumps({"note": "Jum’at"}, ensure_ascii=False, separators=(",", ":")).encode()
 
 

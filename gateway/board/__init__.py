@@ -1,0 +1,1 @@
+"""Live boards: what sites show on their walls, kept true by events and handed to whoever watches."""

@@ -1,0 +1,98 @@
+"""Events as boards see them: which site's, which place in its stream, and what became of a ticket."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+_SOURCE = re.compile(rb'"source": ?"/regencies/([a-z0-9-]+)/ticketing/sites/([a-z0-9-]+)"')
+
+
+def site_of(body: bytes) -> tuple[str, str] | None:
+    """Return regency and site of an encoded event without reading it as a whole; ``None``: not of a site's queue.
+
+    Most events are of sites that nobody watches here, and must cost next to nothing.
+    """
+    found = _SOURCE.search(body)
+    return (found[1].decode(), found[2].decode()) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a board must know of a ticket."""
+
+    id: str
+    number: str
+    service: str
+    lane: str
+    status: str
+    counter: str | None
+    arrived_at: datetime
+    called_at: datetime | None
+    recalls: int
+    version: int
+
+    @classmethod
+    def of_snapshot(cls, ticket: Mapping[str, Any]) -> Self:
+        """Read a ticket as ``get_site_day`` answers it."""
+        called_at = ticket["called_at"]
+        return cls(
+            id=ticket["id"],
+            number=ticket["number"],
+            service=ticket["service"],
+            lane=ticket["lane"],
+            status=ticket["status"],
+            counter=ticket["counter"],
+            arrived_at=instant(ticket["arrived_at"]),
+            called_at=None if called_at is None else instant(called_at),
+            recalls=ticket["recalls"],
+            version=ticket["version"],
+        )
+
+    @classmethod
+    def of_ticket(cls, ticket: Mapping[str, Any]) -> Self:
+        """Read a ticket as events carry it; its last call is the latest period in which it was called."""
+        calls = [period["started_at"] for period in ticket["periods"] if period["state"] == "called"]
+        return cls.of_snapshot({**ticket, "called_at": max(calls, key=instant) if calls else None})
+
+    @property
+    def turn(self) -> tuple[bool, datetime]:
+        """Where it stands among those who wait for the same service: the priority lane first, then arrival."""
+        return self.lane != "priority", self.arrived_at
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One event of a site's stream."""
+
+    sequence: int
+    time: datetime
+    business_date: str | None
+    ticket: Mapping[str, Any] | None
+    """The whole public ticket; ``None`` when the event is about something else."""
+
+    @classmethod
+    def read(cls, body: bytes) -> Self:
+        """Read an encoded CloudEvent; raises ``ValueError`` for what is none of ours."""
+        try:
+            event = json.loads(body)
+            data = event["data"]
+            ticket = data.get("ticket")
+            if ticket is not None:
+                Entry.of_ticket(ticket)  # an event that cannot be read must not be found out half-way through a board
+            date = data["business_date"] if ticket is None and "business_date" in data else ticket and ticket["business_date"]
+            return cls(int(event["sequence"]), instant(event["time"]), date, ticket)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not an event of a site: {error!r}") from error
+
+
+def instant(text: str) -> datetime:
+    """Return an RFC 3339 time as an aware instant; raises ``ValueError``."""
+    parsed = datetime.fromisoformat(text)
+    if parsed.tzinfo is None:
+        raise ValueError("time without offset")
+    return parsed.astimezone(UTC)

@@ -1,0 +1,225 @@
+"""The board of one site as a calculation: a snapshot, then one change after the other, exactly in their order.
+
+Changes are applied only in the order of their sequence; what comes early waits, what comes again is passed over. So a
+board is a function of its sequence: two gateways that show the same sequence show the same numbers.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.board.changes import Change, Entry
+from services.contracts.board import MOST_LAST_CALLS
+
+OPEN_STATES = frozenset({"reserved", "printing", "waiting", "called", "serving", "on_hold"})
+MOST_EARLY = 2_000
+"""Changes that may wait for an earlier one; with more of them a snapshot is cheaper."""
+
+_OLDEST = datetime.min.replace(tzinfo=UTC)
+
+
+class Projection:
+    """What is known of one site's queue. Nothing before :meth:`begin`."""
+
+    def __init__(self, regency: str, site: str) -> None:
+        self.regency = regency
+        self.site = site
+        self.sequence = -1
+        self.business_date = ""
+        self.timezone = "UTC"
+        self.versions: dict[tuple[str, str], int] = {}
+        """Version of every catalogue entity that the snapshot was made with."""
+        self.behind_date = False
+        """A change of a later business date has come: only a snapshot can show that day."""
+        self._day: Mapping[str, Any] = {}
+        self._paces: dict[str, float] = {}
+        self._open: dict[str, Entry] = {}
+        self._calls: list[Entry] = []
+        self._last_called: dict[str, Entry] = {}
+        self._last_issued: dict[str, Entry] = {}
+        self._early: dict[int, Change] = {}
+
+    # --- what comes in
+
+    def begin(self, day: Mapping[str, Any], *, force: bool = False) -> list[Change]:
+        """Start from a snapshot; return the changes that had come early and now fit.
+
+        A snapshot that is older than what is shown already brings the catalogue and the paces only, unless ``force``.
+        """
+        self._day = day
+        self.timezone = day["timezone"]
+        self.versions = {("site", self.site): day["version"]}
+        self.versions.update({("counter", counter["id"]): counter["version"] for counter in day["counters"]})
+        self.versions.update({("service", service["id"]): service["version"] for service in day["services"]})
+        self.set_paces(day["paces"])
+        if day["sequence"] >= self.sequence or day["business_date"] != self.business_date or force:
+            self.business_date, self.sequence = day["business_date"], day["sequence"]
+            self.behind_date = False
+            self._open, self._calls, self._last_called, self._last_issued = {}, [], {}, {}
+            for ticket in day["tickets"]:
+                self._put(Entry.of_snapshot(ticket))
+        self._early = {sequence: change for sequence, change in self._early.items() if sequence > self.sequence}
+        return self._catch_up()
+
+    def set_paces(self, paces: Iterable[Mapping[str, Any]]) -> bool:
+        """Take over how long serving takes; return whether that is news."""
+        known = {pace["service"]: float(pace["mean_seconds"]) for pace in paces}
+        changed = known != self._paces
+        self._paces = known
+        return changed
+
+    def add(self, change: Change) -> list[Change]:
+        """Take a change; return those that were applied, in order: none while an earlier one is missing."""
+        if change.sequence <= self.sequence:
+            return []
+        if len(self._early) < MOST_EARLY:
+            self._early[change.sequence] = change
+        return self._catch_up() if self._day else []
+
+    @property
+    def has_hole(self) -> bool:
+        """Whether changes wait for an earlier one."""
+        return bool(self._early)
+
+    def _catch_up(self) -> list[Change]:
+        applied = []
+        while (change := self._early.pop(self.sequence + 1, None)) is not None:
+            self.sequence = change.sequence
+            applied.append(change)
+            if change.business_date == self.business_date and change.ticket is not None:
+                self._put(Entry.of_ticket(change.ticket))
+            elif change.business_date is not None and change.business_date > self.business_date:
+                self.behind_date = True
+        return applied
+
+    def _put(self, entry: Entry) -> None:
+        if entry.status in OPEN_STATES:
+            self._open[entry.id] = entry
+        else:
+            self._open.pop(entry.id, None)
+        last = self._last_issued.get(entry.service)
+        if last is None or last.arrived_at <= entry.arrived_at:
+            self._last_issued[entry.service] = entry
+        if entry.called_at is None:
+            return
+        self._calls = sorted((*(call for call in self._calls if call.id != entry.id), entry), key=_call_order, reverse=True)[
+            :MOST_LAST_CALLS
+        ]
+        last = self._last_called.get(entry.service)
+        if last is None or _call_order(last) <= _call_order(entry):
+            self._last_called[entry.service] = entry
+
+    # --- what can be seen
+
+    def content(self) -> dict[str, Any]:
+        """Return the board without ``live`` and ``as_of``."""
+        day, counters, waiting = self._day, self._active_counters(), self._waiting()
+        at_counter = {(entry.counter, entry.status): entry for entry in self._open.values() if entry.counter is not None}
+        busy = {counter for counter, status in at_counter if status in ("called", "serving")}
+        names = {service["id"]: service["name"] for service in day["services"]}
+        shown = sorted({*(service for counter in counters for service in counter["services"]), *self._last_issued})
+        return {
+            "regency": self.regency,
+            "site": self.site,
+            "name": day["name"],
+            "timezone": day["timezone"],
+            "business_date": day["business_date"],
+            "sequence": self.sequence,
+            "counters": [
+                {
+                    "id": counter["id"],
+                    "number": counter["number"],
+                    "name": counter["name"],
+                    "called": _at_counter(at_counter.get((counter["id"], "called"))),
+                    "serving": _at_counter(at_counter.get((counter["id"], "serving"))),
+                }
+                for counter in sorted(day["counters"], key=lambda counter: (counter["number"], counter["id"]))
+                if counter["active"] or counter["id"] in busy
+            ],
+            "calls": [_call(entry) for entry in self._calls if entry.counter is not None],
+            "services": [
+                {
+                    "id": service,
+                    "name": names.get(service, service),
+                    "waiting": waiting.get(service, 0),
+                    "last_called": _number(self._last_called.get(service)),
+                    "last_issued": _number(self._last_issued.get(service)),
+                    "estimated_wait_seconds": self._estimate(service, waiting.get(service, 0), none_serves=None),
+                }
+                for service in shown
+            ],
+        }
+
+    def missing_services(self) -> set[str]:
+        """Return services with numbers of today whose names the snapshot did not tell."""
+        return {service for service in self._last_issued if ("service", service) not in self.versions}
+
+    def knows(self, ticket_id: str) -> Entry | None:
+        """Return an open ticket of the day."""
+        return self._open.get(ticket_id)
+
+    def turns(self) -> dict[str, list[tuple[bool, datetime]]]:
+        """Return, by service, the turns of all who wait, the next one first."""
+        turns: dict[str, list[tuple[bool, datetime]]] = defaultdict(list)
+        for entry in self._open.values():
+            if entry.status == "waiting":
+                turns[entry.service].append(entry.turn)
+        for of_service in turns.values():
+            of_service.sort()
+        return turns
+
+    def place(self, entry: Entry, turns: Mapping[str, list[tuple[bool, datetime]]]) -> tuple[int | None, int | None]:
+        """Return position and estimated wait in seconds of a ticket; nothing for one that does not wait."""
+        if entry.status != "waiting":
+            return None, None
+        ahead = bisect_left(turns.get(entry.service, []), entry.turn)
+        return ahead + 1, self._estimate(entry.service, ahead, none_serves=1)
+
+    def _active_counters(self) -> list[Mapping[str, Any]]:
+        return [counter for counter in self._day["counters"] if counter["active"]]
+
+    def _waiting(self) -> dict[str, int]:
+        counts: dict[str, int] = defaultdict(int)
+        for entry in self._open.values():
+            if entry.status == "waiting":
+                counts[entry.service] += 1
+        return counts
+
+    def _estimate(self, service: str, ahead: int, *, none_serves: int | None) -> int | None:
+        """The rule of ticketing: waiting ahead x mean serving time / counters that serve it."""
+        counters = sum(service in counter["services"] for counter in self._active_counters()) or none_serves
+        if counters is None:
+            return None
+        return round(ahead * self._paces.get(service, self._day["default_pace_seconds"]) / counters)
+
+
+def _call_order(entry: Entry) -> tuple[datetime, str]:
+    return entry.called_at or _OLDEST, entry.number
+
+
+def _number(entry: Entry | None) -> str | None:
+    return None if entry is None else entry.number
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _call(entry: Entry) -> dict[str, Any]:
+    return {"number": entry.number, "service": entry.service, "counter": entry.counter, "called_at": _time(entry.called_at)}
+
+
+def _at_counter(entry: Entry | None) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    return {
+        "number": entry.number,
+        "service": entry.service,
+        "lane": entry.lane,
+        "called_at": _time(entry.called_at),
+        "recalls": entry.recalls,
+    }

@@ -1,0 +1,125 @@
+"""Server-sent events with room for only the newest: a slow reader skips what it did not take, nothing queues up.
+
+Each message stands for itself (a whole board, a whole ticket), so that skipping loses nothing.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from gateway.problems import Refusal
+from services.chassis.metrics import STREAMS
+
+MEDIA_TYPE = "text/event-stream"
+HEARTBEAT_SECONDS = 15.0
+RETRY_MILLISECONDS = 2_000
+HEARTBEAT = b":\n\n"
+
+SEND_BUFFER_BYTES = 32_768
+"""What the kernel keeps for a reader that does not read: about two boards, not the megabytes that are usual."""
+
+UNACKNOWLEDGED_SECONDS = 30
+"""After so long without a sign of life from the reader's machine its connection is given up."""
+
+
+def encoded_event(name: str, sequence: int, body: bytes) -> bytes:
+    """Return one server-sent event; ``body`` is JSON on one line."""
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (sequence, name.encode(), body)
+
+
+class Slot:
+    """The newest message of a topic, and the streams that want it."""
+
+    def __init__(self) -> None:
+        self.newest = b""
+        self.final = False
+        self.streams: set[Stream] = set()
+
+    def offer(self, message: bytes, *, final: bool = False) -> None:
+        """Replace the newest message and wake everybody; nothing follows a ``final`` one."""
+        self.newest, self.final = message, final
+        for stream in list(self.streams):
+            stream.wake()
+
+
+class StreamLimits:
+    """How many streams there may be: of this process, and of one client address."""
+
+    def __init__(self, most: int, most_per_client: int) -> None:
+        self._most = most
+        self._most_per_client = most_per_client
+        self._open: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def enter(self, client: str) -> None:
+        """Count a stream; raises ``Refusal`` (``too_many_streams`` for this client, ``busy`` for all)."""
+        with self._lock:
+            if self._open.total() >= self._most:
+                raise Refusal("busy")
+            if self._open[client] >= self._most_per_client:
+                raise Refusal("too_many_streams", headers={"Retry-After": "10"}, limit=self._most_per_client)
+            self._open[client] += 1
+        STREAMS.inc()
+
+    def leave(self, client: str) -> None:
+        """Count it no more."""
+        with self._lock:
+            self._open[client] -= 1
+            if self._open[client] <= 0:
+                del self._open[client]
+        STREAMS.dec()
+
+
+class Stream:
+    """The body of one streaming answer. Whoever iterates over it must close it."""
+
+    def __init__(self, slot: Slot, on_close: Callable[[], None], ending: threading.Event) -> None:
+        self._slot = slot
+        self._on_close = on_close
+        self._ending = ending
+        self._news = threading.Event()
+        self._sent: bytes | None = None
+        self._closed = False
+        slot.streams.add(self)
+
+    def wake(self) -> None:
+        """Tell it that there is something to look at."""
+        self._news.set()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the newest message, or a heartbeat when nothing has changed for a while."""
+        while not self._closed:
+            self._news.clear()
+            newest = self._slot.newest
+            if newest is not self._sent:
+                first, self._sent = self._sent is None, newest
+                return b"retry: %d\n\n%b" % (RETRY_MILLISECONDS, newest) if first else newest
+            if self._slot.final or self._ending.is_set():
+                break
+            # Not all at the same moment: those of a site began together after a restart.
+            if not self._news.wait(HEARTBEAT_SECONDS * random.uniform(0.8, 1.0)):  # noqa: S311
+                return HEARTBEAT
+        raise StopIteration
+
+    def close(self) -> None:
+        """Let go of everything; called by the server when the answer ends, however it ends."""
+        if not self._closed:
+            self._closed = True
+            self._slot.streams.discard(self)
+            self._on_close()
+
+
+def prepare_connection(connection: Any) -> None:
+    """Give a stream's socket a small buffer, and make the kernel notice a reader that vanished without a word."""
+    with suppress(OSError, AttributeError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_SECONDS * 1000)

@@ -1,0 +1,81 @@
+"""What boards show: a site's whole day, and how far it has come."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from services.chassis.database import UnitOfWork
+from services.chassis.errors import DomainError
+from services.chassis.tenancy import stream_of
+from services.contracts.board import MOST_LAST_CALLS, MOST_OPEN_TICKETS
+from services.ticketing import domain, store
+
+
+def get_site_day(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+    """Return a site's queue of today; refuses with ``site_unknown``."""
+    site, counters = store.site_and_counters(work, data["site"])
+    if site is None:
+        raise DomainError("site_unknown", site=data["site"])
+    today = domain.business_date(work.now, site["timezone"])
+    sequence, tickets = store.day(
+        work,
+        site["id"],
+        today,
+        _source(work, site["id"]),
+        open_states=sorted(domain.OPEN_STATES),
+        last_calls=MOST_LAST_CALLS,
+        limit=MOST_OPEN_TICKETS,
+    )
+    served = {service for counter in counters if counter["active"] for service in counter["services"]}
+    services = store.services(work, sorted(served | {row["service"] for row in tickets}))
+    return {
+        "site": site["id"],
+        "name": site["name"],
+        "timezone": site["timezone"],
+        "version": site["version"],
+        "business_date": today.isoformat(),
+        "sequence": sequence,
+        "counters": [{name: counter[name] for name in _COUNTER} for counter in counters],
+        "services": [{name: service[name] for name in ("id", "name", "version")} for service in services],
+        "paces": _paces(work, [site["id"]])[site["id"]],
+        "default_pace_seconds": domain.DEFAULT_SERVING_SECONDS,
+        "tickets": [_board_ticket(row) for row in tickets],
+    }
+
+
+def get_site_heads(work: UnitOfWork, data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the newest sequence of each site's stream, 0 for one without history, and the pace of its services."""
+    sources = {site: _source(work, site) for site in data["sites"]}
+    heads, paces = store.heads(work, list(sources.values())), _paces(work, data["sites"])
+    return [{"site": site, "sequence": heads.get(source, 0), "paces": paces[site]} for site, source in sources.items()]
+
+
+_COUNTER = ("id", "number", "name", "services", "active", "version")
+
+
+def _source(work: UnitOfWork, site: str) -> str:
+    return stream_of(work.service, work.regency, site)
+
+
+def _paces(work: UnitOfWork, sites: list[str]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for site, service, mean_seconds in store.observed_paces(work, sites):
+        found[site].append({"service": service, "mean_seconds": mean_seconds})
+    return found
+
+
+def _board_ticket(row: store.Row) -> dict[str, Any]:
+    ticket = store.from_row(row)
+    return {
+        "id": str(ticket.id),  # the driver reads a UUID where no table says text
+        "number": ticket.label,
+        "service": ticket.service,
+        "lane": ticket.lane,
+        "status": ticket.status,
+        "counter": ticket.counter,
+        "arrived_at": ticket.arrived_at.isoformat(),
+        "called_at": None if row["called_at"] is None else row["called_at"].isoformat(),
+        "recalls": ticket.recalls,
+        "version": ticket.version,
+    }
