@@ -149,7 +149,7 @@ class Boards:
 
     def follow(self, regency: str, ticket: Mapping[str, Any], token: str, timeout: float) -> None:
         """Keep the state of a ticket whose holder asks again and again."""
-        with suppress(DomainError):  # then ticketing is asked again
+        with suppress(DomainError, Refusal):  # then ticketing is asked again
             self._follow(regency, ticket, token, timeout)
 
     def ticket(self, regency: str, ticket_id: str, token: str, seen_version: int) -> dict[str, Any] | None:

@@ -90,7 +90,9 @@ def walk(platform: DeployedPlatform, account: str | None, phase: str, checks: st
     assert cases is not None
     described = platform.client().get("/openapi.json").body["paths"]
     described.pop("/openapi.json")  # schemathesis does not turn the document on itself
-    assert int(tested[1]) == sum(len(METHODS & set(path)) for path in described.values()) - len(STREAMS), f"an operation was left out: {done.stdout}"
+    assert int(tested[1]) == sum(len(METHODS & set(path)) for path in described.values()) - len(STREAMS), (
+        f"an operation was left out: {done.stdout}"
+    )
     return f"{account or 'anonymous'}: {cases[1]} cases over {tested[1]} operations"
 
 

@@ -28,7 +28,7 @@ class Day:
         self.tickets: dict[str, dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
         self.paces = [{"service": "CPL-KTP", "mean_seconds": 300.0}]
-        self.versions = {counter: 1 for counter in COUNTERS}
+        self.versions = dict.fromkeys(COUNTERS, 1)
         self.names = {counter: f"Loket {counter[-1]}" for counter in COUNTERS}
         self._clock = itertools.count(1)
 
@@ -41,7 +41,7 @@ class Day:
 
     def take(self, service: str = SERVICES[0], lane: str = "regular", date: str = TODAY) -> str:
         at = self.now()
-        ticket = {
+        ticket: dict[str, Any] = {
             "id": str(uuid.UUID(int=len(self.tickets) + 1)),
             "visit": str(uuid.UUID(int=10_000 + len(self.tickets))),
             "number": f"A-{len(self.tickets) + 1:03d}",
@@ -63,7 +63,7 @@ class Day:
         }
         self.tickets[ticket["id"]] = ticket
         self._tell("ticket.issued", ticket)
-        return ticket["id"]
+        return str(ticket["id"])
 
     def step(self, ticket_id: str, what: str, counter: str = COUNTERS[0]) -> bool:
         """Do something with a ticket if that is possible."""
@@ -149,7 +149,7 @@ class Day:
     def _is_shown(ticket: dict[str, Any], tickets: list[dict[str, Any]]) -> bool:
         """The rule of `get_site_day`: open ones, and those called or issued last."""
         own = [other for other in tickets if other["service"] == ticket["service"]]
-        calls, of_service = (sorted((last_call(t) for t in some if last_call(t)), reverse=True) for some in (tickets, own))
+        calls, of_service = (sorted((call for t in some if (call := last_call(t))), reverse=True) for some in (tickets, own))
         called = last_call(ticket)
         return (
             ticket["status"] in ("waiting", "called", "serving")
