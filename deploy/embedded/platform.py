@@ -17,7 +17,7 @@ from services.chassis.context import SYSTEM, CallContext
 from services.chassis.database import Database
 from services.chassis.probes import PROBES
 from services.chassis.rpc import RpcClient
-from services.chassis.settings import EMBEDDED_BROKER, Settings
+from services.chassis.settings import Settings
 from services.contracts.subscriptions import SUBSCRIPTIONS
 
 READY_SECONDS = 60.0
@@ -144,15 +144,13 @@ def banner(settings: Settings, demo: list[dict], environment: Path) -> str:  # t
             "Take a number:",
             f"  curl -H 'Content-Type: application/json' -d '{FIRST_TICKET}' {base}/v1/lampung-timur/tickets",
             "",
-            *_watching(settings, environment),
+            *_watching(environment),
             "Ctrl-C stops it; the data stay.",
         ]
     )
 
 
-def _watching(settings: Settings, environment: Path) -> list[str]:
-    """Return how to watch events from another shell, where the broker can be reached from there."""
-    if settings.broker_url.startswith(EMBEDDED_BROKER):
-        return []
+def _watching(environment: Path) -> list[str]:
+    """Return how to watch events from another shell."""
     mpp = Path(sys.executable).with_name("mpp")
     return ["Watch events:", f"  set -a; . {environment}; set +a; {mpp} events tail", ""]
