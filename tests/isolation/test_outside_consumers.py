@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
+import re
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -384,6 +385,24 @@ class TestAdding:
         assert events() == ("queue.*", "ticket.called")
         allow(broker, consumer, rotate=True)
         assert events() == ("queue.*", "ticket.called")
+
+    def test_its_rights_are_these_and_no_more(self, broker: Management, consumer: Consumer):
+        allow(broker, consumer)
+        [rights] = broker.get("users", consumer.queue, "permissions")
+        assert (rights["vhost"], rights["configure"], rights["write"]) == ("/", "^$", "^$")
+        assert re.search(rights["read"].replace(r"\z", r"\Z"), consumer.queue)
+        for name in (
+            consumer.queue + "2",
+            consumer.queue + ".2",
+            "x" + consumer.queue,
+            consumer.queue + "\n",
+            "mpp.events",
+            "outside.lampung",
+        ):
+            assert not re.search(rights["read"].replace(r"\z", r"\Z"), name)
+        [topic] = broker.get("users", consumer.queue, "topic-permissions")
+        assert (topic["exchange"], topic["write"]) == ("mpp.events", "^$")
+        assert broker.get("users", consumer.queue)["tags"] in (consumers.TAG, [consumers.TAG])
 
     def test_limits_stand_on_its_queue(self, broker: Management, consumer: Consumer):
         allow(broker, consumer)
