@@ -82,7 +82,7 @@ def signed_in(server: RabbitMQServer, consumer: Consumer, password: str) -> Iter
 def publish(channel: amqp.Channel, exchange: str, key: str) -> None:
     """Publish, and wait for what the broker says to it."""
     channel.basic_publish(amqp.Message("{}", reply_to="amq.rabbitmq.reply-to"), exchange, key)
-    channel.queue_declare(TENGAH.queue, passive=True)
+    channel.basic_qos(0, 1, False)
 
 
 def declare(queue: str, **arguments: Any) -> Attempt:
