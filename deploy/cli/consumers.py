@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -14,7 +13,7 @@ from deploy.cli.failures import explained
 from deploy.outside.accounts import accounts
 from deploy.outside.consumers import LIMITS, Condition, Consumer, allow, checked_events, conditions, has_guest, withdraw
 from deploy.outside.management import Management
-from services.chassis.errors import DomainError
+from services.chassis.errors import DomainError, Unavailable
 from services.chassis.settings import Settings
 from services.chassis.tenancy import MAX_SLUG_LENGTH, SLUG
 from services.contracts.subscriptions import PUBLIC_AGGREGATES
@@ -53,9 +52,7 @@ def add(name: str, regency: str, events: tuple[str, ...], rotate: bool, as_json:
     with accounts(settings) as at_gateway:
         _check_regency(at_gateway, regency)
         rotate = rotate or not at_gateway.exists(consumer)
-        password = allow(broker, consumer, patterns, rotate=rotate)
-        if password is not None:
-            at_gateway.allow(consumer, password)
+        password = allow(broker, consumer, patterns, rotate=rotate, tell=lambda new: at_gateway.allow(consumer, new))
     facts = _facts(settings, broker, consumer, password)
     click.echo(json.dumps(facts) if as_json else _told(facts))
 
@@ -93,16 +90,20 @@ def revoke(name: str, regency: str) -> None:
     settings = Settings.from_environment()
     broker = Management.of(settings)
     found = withdraw(broker, consumer)  # first: this works while the platform itself is down
-    with accounts(settings) as at_gateway:
-        try:
+    try:
+        with accounts(settings) as at_gateway:
             found = at_gateway.withdraw(consumer) or found
-        except DomainError as error:
-            if error.code != "regency_unknown":
-                raise
+    except Unavailable as error:
+        raise click.ClickException(
+            f"{name} of {regency} listens no more, but the catalogue service does not answer ({error.code}):"
+            " repeat this when it runs, to close the account with which it reads the event log."
+        ) from error
+    except DomainError as error:
+        if error.code != "regency_unknown":
+            raise
     if not found:
         raise click.ClickException(f"{regency} has no consumer {name}. `mpp consumers list` shows those that exist.")
     click.echo(f"{name} of {regency} is cut off; its queue is gone.")
-    sys.stdout.flush()
 
 
 def _consumer(regency: str, name: str) -> Consumer:

@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from deploy.outside.consumers import Consumer
-from services.chassis.context import SYSTEM, CallContext
+from services.chassis.context import Actor, CallContext
 from services.chassis.errors import DomainError
 from services.chassis.rpc import RpcClient
 from services.chassis.settings import Settings
 
 ROLE = "consumer"
+
+CONSOLE = Actor("console@platform", "operator")
+"""Whoever runs `mpp`; an actor that the audit log names."""
 
 
 class Accounts:
@@ -24,7 +27,7 @@ class Accounts:
 
     def check_regency(self, regency: str) -> None:
         """Raise ``DomainError("regency_unknown")`` unless the platform has this regency."""
-        self._client.call("catalog", "get_regency", {"regency": regency}, CallContext(regency=None, actor=SYSTEM))
+        self._client.call("catalog", "get_regency", {"regency": regency}, CallContext(regency=None, actor=CONSOLE))
 
     def exists(self, consumer: Consumer) -> bool:
         """Whether the consumer can sign in."""
@@ -54,7 +57,7 @@ class Accounts:
         return True
 
     def _call(self, method: str, consumer: Consumer, payload: dict[str, Any]) -> dict[str, Any]:
-        context = CallContext(regency=consumer.regency, actor=SYSTEM, command_id=uuid.uuid4().hex)
+        context = CallContext(regency=consumer.regency, actor=CONSOLE, command_id=uuid.uuid4().hex)
         answer: dict[str, Any] = self._client.call("catalog", method, payload, context)
         return answer
 

@@ -11,7 +11,7 @@ import hashlib
 import re
 import secrets
 from base64 import b64encode
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ EXCHANGE = "mpp.events"
 POLICY = "mpp-outside"
 PREFIX = "outside"
 NOTHING = "^$"
+HASHING = "rabbit_password_hashing_sha256"
 METHOD_NOT_ALLOWED = 405
 
 MOST_CONNECTIONS, MOST_CHANNELS = 5, 20
@@ -67,7 +68,14 @@ class Condition:
     events: tuple[str, ...]
 
 
-def allow(broker: Management, consumer: Consumer, events: Collection[str] | None = None, *, rotate: bool = False) -> str | None:
+def allow(
+    broker: Management,
+    consumer: Consumer,
+    events: Collection[str] | None = None,
+    *,
+    rotate: bool = False,
+    tell: Callable[[str], None] = lambda password: None,
+) -> str | None:
     """Make what is missing of a consumer's user and queue; return the password when there is a new one.
 
     Safe to repeat, also after a run that was interrupted: whose rights were not complete never learnt its password and gets
@@ -75,6 +83,7 @@ def allow(broker: Management, consumer: Consumer, events: Collection[str] | None
 
     :param events: patterns such as ``ticket.*`` or ``ticket.called``; ``None`` leaves those of an existing queue, and sends all
         public events to a new one.
+    :param tell: is given a new password before RabbitMQ is; when it fails, the consumer stays incomplete.
     :raises ManagementError: the API is away or refuses, or somebody else has the name.
     """
     complete = _is_complete(broker, consumer)
@@ -82,7 +91,8 @@ def allow(broker: Management, consumer: Consumer, events: Collection[str] | None
     password = None
     if rotate or not complete:
         password = secrets.token_urlsafe(24)
-        broker.put("users", consumer.queue, body={"password_hash": _hash(password), "tags": TAG})
+        tell(password)
+        broker.put("users", consumer.queue, body={"password_hash": _hash(password), "hashing_algorithm": HASHING, "tags": TAG})
     for limit, value in (("max-connections", MOST_CONNECTIONS), ("max-channels", MOST_CHANNELS)):
         broker.put("user-limits", consumer.queue, limit, body={"value": value})
     # A fence behind the fence, and before it: without a topic permission a right to read the exchange would mean all regencies.

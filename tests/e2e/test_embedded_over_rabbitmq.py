@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,28 @@ def test_events_tail_prints_events_with_the_variables_of_the_banner(embedded_ove
     event = json.loads(printed)
     assert (event["type"], event["data"]["ticket"]["number"]) == ("mpp.ticket.issued", taken["number"])
     assert tail.returncode == 0
+
+
+def test_a_consumer_is_added_with_the_variables_of_the_banner_and_hears_events(embedded_over_rabbitmq: EmbeddedPlatform, tmp_path: Path):
+    mpp = [str(Path(sys.executable).with_name("mpp")), "consumers"]
+    shell = environment(**variables(embedded_over_rabbitmq))
+    added = subprocess.run(
+        [*mpp, "add", "dinas-kominfo", "--regency", "lampung-timur"], env=shell, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert added.stderr == ""
+    url = re.search(r"MPP_EVENTS_URL +(\S+)", added.stdout)
+    assert url is not None
+    heard: list[str] = []
+    with Connection(url[1]) as connection:
+        queue = Queue("outside.lampung-timur.dinas-kominfo", no_declare=True)
+        with connection.Consumer(queue, on_message=lambda message: heard.append(json.loads(bytes(message.body))["subject"])):
+            ticket = take_number(embedded_over_rabbitmq.client(), LAMPUNG_TIMUR, "CPL-KTP").body["id"]
+            while ticket not in heard:
+                connection.drain_events(timeout=10)
+    revoked = subprocess.run(
+        [*mpp, "revoke", "dinas-kominfo", "--regency", "lampung-timur"], env=shell, capture_output=True, timeout=60, check=False
+    )
+    assert revoked.returncode == 0, revoked.stderr
 
 
 def test_ctrl_c_stops_rabbitmq_too(embedded_over_rabbitmq: EmbeddedPlatform):

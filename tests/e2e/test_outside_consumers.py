@@ -197,3 +197,20 @@ def test_one_that_is_cut_off_hears_nothing_and_signs_in_no_more(deployed_platfor
     assert back["password"] not in (None, facts["password"])
     consumer_client(deployed_platform, back).close()
     assert mpp("consumers", "revoke", "sebentar", "--regency", REGENCY).returncode == 0
+
+
+def test_while_the_catalogue_is_away_nothing_is_half_told(deployed_platform: DeployedPlatform, mpp: Mpp):
+    facts = json.loads(mpp("consumers", "add", "setengah", "--regency", REGENCY, "--json").stdout)
+    deployed_platform.catalog.stop()
+    try:
+        refused = mpp("consumers", "add", "separuh", "--regency", REGENCY)
+        assert (refused.returncode, "MPP_EVENTS_URL" in refused.stdout, "cannot be reached" in refused.stderr) == (1, False, True)
+        half = mpp("consumers", "revoke", "setengah", "--regency", REGENCY)
+        assert half.returncode == 1
+        assert "listens no more" in half.stderr
+        assert "setengah" not in mpp("consumers", "list").stdout
+    finally:
+        deployed_platform.catalog.start()
+    assert mpp("consumers", "revoke", "setengah", "--regency", REGENCY).returncode == 0
+    client = deployed_platform.client()
+    assert client.post("/v1/auth/token", {"username": facts["account"], "password": facts["password"]}).status == 401

@@ -54,6 +54,17 @@ def test_a_part_holds_no_secret_of_another_and_nothing_hinders_scaling(compose, 
 
 
 @pytest.mark.unit
+def test_consumers_can_be_added_where_regencies_are(compose):
+    broker, migrate = compose["services"]["rabbitmq"], compose["services"]["migrate"]["environment"]
+    variables = {name: value for name, value in migrate.items() if name != "MPP_BROKER_PUBLIC_URL"}
+    settings = Settings.from_environment(variables)
+    assert "management" in broker["image"]
+    assert settings.required_broker_management_url() == "http://rabbitmq:15672/"
+    assert settings.broker_url.startswith(f"amqp://{broker['environment']['RABBITMQ_DEFAULT_USER']}:")
+    assert all(port.startswith("127.0.0.1:") for port in broker["ports"]), "the broker speaks in clear to the whole network"
+
+
+@pytest.mark.unit
 def test_every_secret_is_asked_for_in_the_example_and_has_no_default(text):
     asked = set(re.findall(r"\$\{([A-Z_]+)", text))
     example = (CHECKOUT / ".env.example").read_text()
