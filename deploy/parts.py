@@ -8,6 +8,7 @@ from pathlib import Path
 import services
 from services.chassis.connections import HOME, url_on
 from services.chassis.provisioning import Provisioner
+from services.chassis.rebuilding import Projections
 from services.chassis.settings import SERVICES, Settings
 
 PARTS = {
@@ -21,6 +22,13 @@ def service_class(part: str) -> type:
     """Return the nameko class of a part."""
     module, name = PARTS[part]
     found: type = getattr(import_module(module), name)
+    return found
+
+
+def projections(service: str) -> Projections:
+    """Return the tables of a service that can be made again from what it was told, by consumer; empty when it has none."""
+    store = import_module(f"services.{service}.store")
+    found: Projections = getattr(store, "PROJECTIONS", {})
     return found
 
 

@@ -11,6 +11,7 @@ from deploy.cli.dead_letters import dead_letters
 from deploy.cli.events import events
 from deploy.cli.failures import explained
 from deploy.cli.operators import operator
+from deploy.cli.rebuild import rebuild
 from deploy.cli.regency import migrate, regency, seed_command
 from deploy.parts import PARTS
 from services.chassis.settings import Settings
@@ -71,3 +72,4 @@ mpp.add_command(operator)
 mpp.add_command(events)
 mpp.add_command(consumers)
 mpp.add_command(dead_letters)
+mpp.add_command(rebuild)

@@ -136,6 +136,8 @@ class _Search:
 def _reason(error: DomainError | SQLAlchemyError) -> str:
     if isinstance(error, DatabaseUnavailable):
         return f"the database cannot be reached ({error.reason})"
+    if isinstance(error, DomainError) and error.code == "dead_letter_empty":
+        return "its content could not be stored, so it cannot be tried again; `mpp dead-letters drop` gives it up"
     return str(error) if isinstance(error, DomainError) else type(error).__name__
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from services.catalog.usecases import entities, loading, regencies, signing_in
+from services.catalog.usecases.snapshot import SNAPSHOT
 from services.chassis.context import CallContext
 from services.chassis.database import PlatformWork, UnitOfWork
 from services.chassis.entrypoints import command, direct_call, platform_query, query
@@ -16,6 +17,7 @@ class CatalogService(Service):
     """Owner of regencies, sites, agencies, public services, counters, staff accounts and devices."""
 
     name = "catalog"
+    snapshot = SNAPSHOT
 
     @platform_query(contracts.ListRegencies)
     def list_regencies(self, work: PlatformWork, data: Data) -> Data:

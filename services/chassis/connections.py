@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.chassis import metrics
-from services.chassis.errors import Busy, DatabaseUnavailable, DeadlineExceeded, DomainError
+from services.chassis.errors import Blocked, Busy, DatabaseUnavailable, DeadlineExceeded, DomainError
 
 HOME = ""
 """The server in the service's own URL, where every regency is that was not placed elsewhere."""
@@ -27,6 +27,7 @@ LONGEST_WAIT = 5.0
 
 _UNKNOWN_ROLE = "22023"
 _TIMEOUTS = ("57014", "55P03", "25P04")  # of a statement, of a lock, of a transaction
+_LOCK_TIMEOUT = "55P03"
 _DEADLOCK = ("40P01", "40001")
 _AWAY = ("08", "57P", "53", "58", "XX001", "XX002")
 """Connection lost, shutting down, out of resources, system error, damaged: nothing that the statement could help."""
@@ -98,10 +99,11 @@ def _engine(url: str, service: str, size: int) -> Engine:
     )
 
 
-def meaning(error: BaseException, *, read_only: bool = False) -> BaseException:
+def meaning(error: BaseException, *, read_only: bool = False, impatient: bool = False) -> BaseException:
     """Translate a driver's error into ours; errors that are bugs or broken rules come back as they are.
 
     :param read_only: the transaction was not meant to write; else a server that refuses to was demoted.
+    :param impatient: the transaction waits for locks for less time than for anything else.
     """
     if isinstance(error, PoolTimeout):
         return Busy("no database connection free")
@@ -111,6 +113,8 @@ def meaning(error: BaseException, *, read_only: bool = False) -> BaseException:
     state = getattr(original, "sqlstate", None) or ""
     if state == _UNKNOWN_ROLE and "role" in str(original):
         return DomainError("regency_unknown")
+    if impatient and state == _LOCK_TIMEOUT:
+        return Blocked()
     if state in _TIMEOUTS:
         return DeadlineExceeded("statement, lock or transaction took too long")
     if state in _DEADLOCK:

@@ -34,12 +34,12 @@ log = get_logger(__name__)
 
 _ENTER_REGENCY = sa.text(
     "SELECT set_config('role', :role, true), set_config('search_path', :schema, true),"
-    " set_config('statement_timeout', :timeout, true), set_config('lock_timeout', :timeout, true),"
+    " set_config('statement_timeout', :timeout, true), set_config('lock_timeout', :lock_timeout, true),"
     " set_config('transaction_timeout', :limit, true)"
 )
 _ENTER_PLATFORM = sa.text(
     "SELECT set_config('search_path', 'platform', true),"
-    " set_config('statement_timeout', :timeout, true), set_config('lock_timeout', :timeout, true),"
+    " set_config('statement_timeout', :timeout, true), set_config('lock_timeout', :lock_timeout, true),"
     " set_config('transaction_timeout', :limit, true)"
 )
 _REGENCIES = sa.text("SELECT slug FROM platform.regency WHERE provisioned_at IS NOT NULL ORDER BY slug")
@@ -147,19 +147,27 @@ class Database:
 
     @contextmanager
     def regency_work(
-        self, regency: str, *, context: CallContext | None = None, timeout: float = 5.0, read_only: bool = False
+        self,
+        regency: str,
+        *,
+        context: CallContext | None = None,
+        timeout: float = 5.0,
+        lock_timeout: float | None = None,
+        read_only: bool = False,
     ) -> Iterator[UnitOfWork]:
         """Open a unit of work for one regency; commit when the block ends, roll back when it raises.
 
         :param context: who calls, until when; the deadline also bounds each statement and the commit.
         :param timeout: seconds, when no context is given.
+        :param lock_timeout: seconds to wait for any one lock, then :class:`Blocked` is raised; default: as long as for
+            everything else.
         :raises DomainError: ``regency_unknown`` when the regency is not provisioned here.
         :raises Unavailable: database away, deadline over, or no connection free in time.
         """
         call = context or CallContext(regency=regency, actor=SYSTEM, deadline=time.time() + timeout)
         settings = {"role": role_of(self.service, regency), "schema": schema_of(regency)}
         server = self._placement.get(regency, HOME)
-        with self._transaction(server, _ENTER_REGENCY, settings, call, read_only) as connection:
+        with self._transaction(server, _ENTER_REGENCY, settings, call, read_only, lock_timeout) as connection:
             work = UnitOfWork(connection, call, self.clock.now(), self.service, regency)
             yield work
             if work.emitted:
@@ -247,27 +255,41 @@ class Database:
 
     @contextmanager
     def _transaction(
-        self, server: str, enter: sa.TextClause, settings: dict[str, Any], call: CallContext, read_only: bool
+        self,
+        server: str,
+        enter: sa.TextClause,
+        settings: dict[str, Any],
+        call: CallContext,
+        read_only: bool,
+        lock_timeout: float | None = None,
     ) -> Iterator[Connection]:
         started = time.perf_counter()
         try:
             _check_deadline(call)
             with self._pools[server].turn(call.remaining()) as engine:
-                connection = self._entered(engine, enter, settings, call, read_only)
+                connection = self._entered(engine, enter, settings, call, read_only, lock_timeout)
                 try:
                     yield connection
                     connection.commit()
                 finally:
                     connection.close()
         except (SQLAlchemyError, psycopg.Error) as error:
-            told = meaning(error, read_only=read_only)
+            told = meaning(error, read_only=read_only, impatient=lock_timeout is not None)
             if told is error:
                 raise
             raise told from error
         finally:
             metrics.DATABASE_WORK.labels(self.service).observe(time.perf_counter() - started)
 
-    def _entered(self, engine: sa.Engine, enter: sa.TextClause, settings: dict[str, Any], call: CallContext, read_only: bool) -> Connection:
+    def _entered(
+        self,
+        engine: sa.Engine,
+        enter: sa.TextClause,
+        settings: dict[str, Any],
+        call: CallContext,
+        read_only: bool,
+        lock_timeout: float | None,
+    ) -> Connection:
         """Connect and run the entering statement; once more on a fresh connection if the pooled one had died."""
         for attempt in (1, 2):
             _check_deadline(call)
@@ -275,7 +297,7 @@ class Database:
             try:
                 if read_only:
                     connection = connection.execution_options(postgresql_readonly=True)
-                connection.execute(enter, {**settings, **_limits(call)})
+                connection.execute(enter, {**settings, **_limits(call, lock_timeout)})
             except BaseException as error:
                 connection.close()
                 if attempt == 1 and isinstance(error, DBAPIError) and error.connection_invalidated:
@@ -285,10 +307,15 @@ class Database:
         raise AssertionError("unreachable")  # pragma: no cover
 
 
-def _limits(call: CallContext) -> dict[str, str]:
+def _limits(call: CallContext, lock_timeout: float | None) -> dict[str, str]:
     """Return the timeouts of a transaction in milliseconds."""
     remaining = call.remaining()
-    return {"timeout": str(max(1, int(remaining * 1000))), "limit": str(max(1, int((remaining + TRANSACTION_GRACE_SECONDS) * 1000)))}
+    seconds = {
+        "timeout": remaining,
+        "lock_timeout": remaining if lock_timeout is None else min(remaining, lock_timeout),
+        "limit": remaining + TRANSACTION_GRACE_SECONDS,
+    }
+    return {name: str(max(1, int(value * 1000))) for name, value in seconds.items()}
 
 
 def _check_deadline(call: CallContext) -> None:

@@ -20,7 +20,7 @@ _SHOW = sa.text("""
 """)
 _REPLAY = sa.text("""
     UPDATE inbox SET status = 'failed', attempts = 0, next_attempt_at = :now
-    WHERE CAST(event_id AS text) = :event_id AND status IN ('dead', 'failed')
+    WHERE CAST(event_id AS text) = :event_id AND status IN ('dead', 'failed') AND payload IS NOT NULL
 """)
 _DROP = sa.text("""
     UPDATE inbox SET status = 'dropped', payload = NULL, next_attempt_at = NULL
@@ -42,8 +42,14 @@ def show_dead_letter(work: UnitOfWork, event_id: str) -> list[dict[str, Any]]:
 
 
 def replay_dead_letter(work: UnitOfWork, event_id: str) -> int:
-    """Let the consumers try again within a minute; return how many consumers; raises ``dead_letter_unknown``."""
-    return _touched(work.execute(_REPLAY, {"event_id": event_id, "now": work.now}).rowcount)
+    """Let the consumers try again; return how many consumers.
+
+    :raises DomainError: ``dead_letter_unknown``; ``dead_letter_empty`` when PostgreSQL had refused its payload.
+    """
+    count = work.execute(_REPLAY, {"event_id": event_id, "now": work.now}).rowcount
+    if count == 0 and show_dead_letter(work, event_id):
+        raise DomainError("dead_letter_empty")
+    return count
 
 
 def drop_dead_letter(work: UnitOfWork, event_id: str) -> int:

@@ -57,6 +57,13 @@ class Busy(Unavailable):
         super().__init__(reason, code="busy")
 
 
+class Blocked(Busy):
+    """Somebody keeps a lock longer than the caller wants to wait: nobody's failure, and gone when the lock is."""
+
+    def __init__(self, reason: str = "blocked by a lock") -> None:
+        super().__init__(reason)
+
+
 class PermanentFailure(Exception):
     """Raised by an event handler for an event that no retry can help: it becomes a dead letter at once."""
 

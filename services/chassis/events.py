@@ -54,6 +54,8 @@ class Envelope:
     sequence: int
     data: dict[str, Any]
     traceparent: str | None = None
+    replayed: bool = False
+    """The reader has heard of it before, or it is history out of a snapshot: tables may follow, nobody may be told."""
 
     @property
     def service(self) -> str:

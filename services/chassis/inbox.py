@@ -2,25 +2,29 @@
 
 The handler's effect and the inbox row (consumer, stream, sequence) are one transaction; the message is acknowledged
 after it. A handler that fails leaves a row with payload, attempts, next attempt and reason, and the message is
-acknowledged too: retrying is the database's work, so nothing loops through the broker. After the last attempt, or
-at once for a :class:`PermanentFailure`, the row is a dead letter that an operator lists, replays or drops.
+acknowledged too: retrying is the database's work, so nothing loops through the broker. After the last attempt, at
+once for a :class:`PermanentFailure`, and when it ended the process again and again, the row is a dead letter that an
+operator lists, replays or drops.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import sqlalchemy as sa
-
-from services.chassis import metrics
+from services.chassis import handling, metrics
+from services.chassis import inbox_rows as rows
 from services.chassis.connections import meaning
 from services.chassis.context import SYSTEM, CallContext
 from services.chassis.database import Database, UnitOfWork
-from services.chassis.errors import Busy, DatabaseUnavailable, PermanentFailure, code_of
+from services.chassis.errors import Busy, DatabaseUnavailable, PermanentFailure, Unavailable, code_of
 from services.chassis.events import Envelope
 from services.chassis.logs import get_logger
 
@@ -33,40 +37,13 @@ REASON_LENGTH = 300
 HANDLER_SECONDS = 30.0
 """How long one handling may take; its unit of work ends then."""
 
+LOCK_SECONDS = 2.0
+"""How long a handling waits for a lock; a table in repair is no failure of the event, and must not hold a connection."""
+
+LEASE = timedelta(seconds=HANDLER_SECONDS + 5)
+"""How long a retry belongs to who began it; then it died."""
+
 Handler = Callable[[UnitOfWork, Envelope], None]
-
-# Nothing is inserted when the mark has passed the event or a row is there already.
-_CLAIM = sa.text("""
-    INSERT INTO inbox (consumer, source, sequence, event_id, type, status, received_at)
-    SELECT :consumer, :source, :sequence, CAST(:event_id AS uuid), :type, 'handled', :now
-    WHERE NOT EXISTS (
-        SELECT 1 FROM stream_mark WHERE consumer = :consumer AND source = :source AND sequence >= :sequence
-    )
-    ON CONFLICT (consumer, source, sequence) DO NOTHING
-    RETURNING sequence
-""")
-
-_PUT_ASIDE = sa.text("""
-    INSERT INTO inbox (consumer, source, sequence, event_id, type, status, received_at,
-                       attempts, next_attempt_at, reason, payload)
-    VALUES (:consumer, :source, :sequence, CAST(:event_id AS uuid), :type, :status, :now,
-            1, :next_attempt_at, :reason, CAST(:payload AS jsonb))
-    ON CONFLICT (consumer, source, sequence) DO NOTHING
-""")
-
-_DUE = sa.text("""
-    SELECT source, sequence, attempts, payload FROM inbox
-    WHERE consumer = :consumer AND status = 'failed' AND next_attempt_at <= :now
-    ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
-""")
-
-_FAILED_LEFT = sa.text("SELECT count(*) FROM inbox WHERE consumer = :consumer AND status = 'failed'")
-
-_SETTLE = sa.text("""
-    UPDATE inbox SET status = :status, attempts = :attempts, next_attempt_at = :next_attempt_at, reason = :reason,
-        payload = CASE WHEN :status = 'handled' THEN NULL ELSE payload END
-    WHERE consumer = :consumer AND source = :source AND sequence = :sequence
-""")
 
 
 class Inbox:
@@ -77,20 +54,43 @@ class Inbox:
         self.consumer = consumer
         self._handler = handler
         self._max_attempts = max_attempts
+        self._alone = threading.Lock()
         self.troubled: set[str] = set()
         """Regencies in which this process knows of events to retry."""
 
-    def receive(self, event: Envelope) -> str:
+    def receive(self, event: Envelope, *, again: bool = False, announced: bool = False) -> str:
         """Handle one event; return ``handled``, ``duplicate``, ``failed`` or ``dead``.
 
+        :param again: somebody had it in hand before and did not come to an end with it; perhaps it ended him.
+        :param announced: as one of a page (:meth:`receive_page`).
         :raises DomainError: ``regency_unknown`` when the regency is not provisioned here.
         :raises Unavailable: database away or busy; nothing is recorded and the event must be given again.
         """
+        if not again:
+            return self._receive(event, begun=announced)
+        with self._alone:  # so that it is blamed for no death but its own
+            if self._begin(event.regency, event.source, event.sequence) > handling.MOST_BEGINNINGS:
+                return self._record(event, "dead", handling.DEADLY)
+            try:
+                return self._receive(event, begun=True)
+            except Exception:
+                self._take_back(event.regency, event.source, event.sequence)
+                raise
+
+    def receive_page(self, regency: str, events: Sequence[Envelope]) -> int:
+        """Handle events of one stream out of its log, in order; return how many were new. Raises like :meth:`receive`."""
+        suspects, new = self._announce(regency, events[0].source, [event.sequence for event in events]), 0
+        for event in events:
+            new += self.receive(event, again=event.sequence in suspects, announced=True) != "duplicate"
+        return new
+
+    def _receive(self, event: Envelope, *, begun: bool) -> str:
         try:
-            with self.database.regency_work(event.regency, context=_context_of(event)) as work:
-                if work.execute(_CLAIM, self._row(event, work)).first() is None:
+            with self.database.regency_work(event.regency, context=_context_of(event), lock_timeout=LOCK_SECONDS) as work:
+                claim = rows.claim(work, self.consumer, event, begun=begun)
+                if claim is None:
                     return self._counted(event, "duplicate")
-                self._handler(work, event)
+                self._handle(work, replace(event, replayed=True) if claim.replayed else event)
         except (DatabaseUnavailable, Busy):
             raise
         except Exception as error:
@@ -100,47 +100,129 @@ class Inbox:
         metrics.EVENT_AGE.labels(self.consumer).observe(max(0.0, (self.database.clock.now() - event.time).total_seconds()))
         return self._counted(event, "handled")
 
-    def retry(self, regency: str) -> int:
-        """Try again what is due in one regency; return how many failed events are left."""
-        while True:
-            with self.database.regency_work(regency, timeout=HANDLER_SECONDS) as work:
-                row = work.execute(_DUE, {"consumer": self.consumer, "now": work.now}).first()
-                if row is None:
-                    return int(work.execute(_FAILED_LEFT, {"consumer": self.consumer}).scalar_one())
-                self._retry_one(work, row)
+    def _handle(self, work: UnitOfWork, event: Envelope) -> None:
+        self._handler(work, event)
+        if event.replayed:
+            work.emitted.clear()  # what followed from it was told when it happened
 
-    def _retry_one(self, work: UnitOfWork, row: Any) -> None:
-        event = Envelope.from_cloudevent(row.payload)
-        work.context = _context_of(event)
+    # --- snapshots
+
+    def apply_snapshot(self, regency: str, items: Sequence[Envelope]) -> None:
+        """Let the handler follow a page of an owner's snapshot; an item that fails is put aside and retried like an event.
+
+        :raises Unavailable: database away or busy; the page must be given again.
+        """
+        source = items[0].source
+        suspects = self._announce(regency, source, [key_of(item) for item in items])
+        calm = [item for item in items if key_of(item) not in suspects]
+        try:
+            self._apply(regency, calm)
+        except (DatabaseUnavailable, Busy):
+            raise
+        except Exception:  # noqa: BLE001  (whose fault it is shows when each is applied by itself)
+            for item in calm:
+                self._apply_alone(item)
+        for item in items:
+            if key_of(item) in suspects:
+                with self._alone:
+                    self._apply_suspect(item)
+
+    def _apply(self, regency: str, items: Sequence[Envelope]) -> None:
+        if not items:
+            return
+        with self.database.regency_work(regency, timeout=HANDLER_SECONDS, lock_timeout=LOCK_SECONDS) as work:
+            rows.enter(work)
+            for item in items:
+                self._handle(work, replace(item, replayed=True))
+            handling.end(work, self.consumer, items[0].source, [key_of(item) for item in items])
+
+    def _apply_alone(self, item: Envelope) -> None:
+        try:
+            self._apply(item.regency, [item])
+        except (DatabaseUnavailable, Busy):
+            raise
+        except Exception as error:  # noqa: BLE001  (a handler may raise anything)
+            self._put_aside(item, error, key=key_of(item))
+
+    def _apply_suspect(self, item: Envelope) -> None:
+        key = key_of(item)
+        if self._begin(item.regency, item.source, key) > handling.MOST_BEGINNINGS:
+            self._record(item, "dead", handling.DEADLY, key=key)
+            return
+        try:
+            self._apply_alone(item)
+        except Exception:
+            self._take_back(item.regency, item.source, key)
+            raise
+
+    # --- retries
+
+    def retry(self, regency: str, *, seconds: float = float("inf")) -> int:
+        """Try again what is due in one regency, for some seconds; return how many failed events are left.
+
+        :raises Unavailable: database away or busy; that was nobody's attempt.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            with self.database.regency_work(regency, timeout=HANDLER_SECONDS, lock_timeout=LOCK_SECONDS) as work:
+                row = rows.lease(work, self.consumer, work.now + LEASE) if time.monotonic() < end else None
+                if row is None:
+                    return rows.failed_left(work, self.consumer)
+                begun = handling.begin(work, self.consumer, row.source, row.sequence)
+            try:
+                self._retry_leased(regency, row, begun)
+            except Exception:
+                with suppress(Unavailable), self.database.regency_work(regency) as work:
+                    rows.give_back(work, self.consumer, row)
+                    handling.take_back(work, self.consumer, row.source, row.sequence)
+                raise
+
+    def _retry_leased(self, regency: str, row: Any, begun: int) -> None:
+        try:
+            event = replace(Envelope.from_cloudevent(row.payload), replayed=row.replayed)
+        except ValueError:
+            event = None
+        context = _context_of(event) if event else CallContext(regency, SYSTEM).within(HANDLER_SECONDS)
+        with self.database.regency_work(regency, context=context, lock_timeout=LOCK_SECONDS) as work:
+            if not rows.still_failed(work, self.consumer, row):
+                return handling.end(work, self.consumer, row.source, [row.sequence])
+            if event is None:
+                return self._settle(work, row, "dead", row.attempts, "its payload cannot be read")
+            if begun > handling.MOST_BEGINNINGS:
+                self._settle(work, row, "dead", row.attempts, handling.DEADLY)
+                outcome = "dead"
+            else:
+                outcome = self._retry_one(work, row, event)
+        self._counted(event, outcome)
+        return None
+
+    def _retry_one(self, work: UnitOfWork, row: Any, event: Envelope) -> str:
+        attempts = row.attempts + 1
         try:
             with work.attempt():
-                self._handler(work, event)
+                self._handle(work, event)
         except Exception as error:
-            if isinstance(meaning(error), (DatabaseUnavailable, Busy)):
+            if isinstance(meaning(error, impatient=True), (DatabaseUnavailable, Busy)):
                 raise
-            outcome = self._verdict(error, row.attempts + 1)
-            self._settle(work, row, outcome, row.attempts + 1, _reason(error))
+            outcome = self._verdict(error, attempts)
+            self._settle(work, row, outcome, attempts, _reason(error))
         else:
             outcome = "handled"
-            self._settle(work, row, outcome, row.attempts + 1, None)
-        self._counted(event, outcome)
+            self._settle(work, row, outcome, attempts, None)
+        return outcome
 
     def _settle(self, work: UnitOfWork, row: Any, status: str, attempts: int, reason: str | None) -> None:
-        work.execute(
-            _SETTLE,
-            {
-                "consumer": self.consumer,
-                "source": row.source,
-                "sequence": row.sequence,
-                "status": status,
-                "attempts": attempts,
-                "next_attempt_at": work.now + pause_after(attempts) if status == "failed" else None,
-                "reason": reason,
-            },
-        )
+        next_attempt_at = work.now + pause_after(attempts) if status == "failed" else None
+        rows.settle(work, self.consumer, row, status=status, attempts=attempts, next_attempt_at=next_attempt_at, reason=reason)
+        handling.end(work, self.consumer, row.source, [row.sequence])
 
-    def _put_aside(self, event: Envelope, error: Exception) -> str:
-        status = self._verdict(error, 1)
+    # --- what cannot be handled now
+
+    def _put_aside(self, event: Envelope, error: Exception, key: int | None = None) -> str:
+        return self._record(event, self._verdict(error, 1), _reason(error), key=key)
+
+    def _record(self, event: Envelope, status: str, reason: str, *, key: int | None = None) -> str:
+        """Keep what could not be handled with its payload, or, when PostgreSQL refuses that, as dead without it."""
         log.warning(
             "event_failed",
             consumer=self.consumer,
@@ -148,33 +230,44 @@ class Inbox:
             event_id=event.id,
             regency=event.regency,
             outcome=status,
-            reason=_reason(error),
+            reason=reason,
         )
-        with self.database.regency_work(event.regency, timeout=HANDLER_SECONDS) as work:
-            row = self._row(event, work)
-            row.update(
-                status=status,
-                next_attempt_at=work.now + pause_after(1) if status == "failed" else None,
-                reason=_reason(error),
-                payload=json.dumps(event.to_cloudevent()),
-            )
-            work.execute(_PUT_ASIDE, row)
+        try:
+            recorded = self._store(event, status, reason, json.dumps(event.to_cloudevent()), key)
+        except Unavailable:
+            raise
+        except Exception as refused:  # noqa: BLE001  (whatever it is about: without the payload, or not at all)
+            status = "dead"
+            reason = f"its payload cannot be stored ({type(getattr(refused, 'orig', refused)).__name__}); {reason}"[:REASON_LENGTH]
+            recorded = self._store(event, status, reason, None, key)
+        if not recorded:
+            return self._counted(event, "duplicate")
         if status == "failed":
             self.troubled.add(event.regency)
         return self._counted(event, status)
 
+    def _store(self, event: Envelope, status: str, reason: str, payload: str | None, key: int | None) -> bool:
+        with self.database.regency_work(event.regency, timeout=HANDLER_SECONDS, lock_timeout=LOCK_SECONDS) as work:
+            next_attempt_at = work.now + pause_after(1) if status == "failed" else None
+            return rows.put_aside(
+                work, self.consumer, event, key, status=status, next_attempt_at=next_attempt_at, reason=reason, payload=payload
+            )
+
     def _verdict(self, error: Exception, attempts: int) -> str:
         return "dead" if isinstance(error, PermanentFailure) or attempts >= self._max_attempts else "failed"
 
-    def _row(self, event: Envelope, work: UnitOfWork) -> dict[str, Any]:
-        return {
-            "consumer": self.consumer,
-            "source": event.source,
-            "sequence": event.sequence,
-            "event_id": event.id,
-            "type": event.type,
-            "now": work.now,
-        }
+    def _announce(self, regency: str, source: str, sequences: Sequence[int]) -> set[int]:
+        with self.database.regency_work(regency, lock_timeout=LOCK_SECONDS) as work:
+            return handling.announce(work, self.consumer, source, sequences)
+
+    def _begin(self, regency: str, source: str, sequence: int) -> int:
+        with self.database.regency_work(regency, lock_timeout=LOCK_SECONDS) as work:
+            return handling.begin(work, self.consumer, source, sequence)
+
+    def _take_back(self, regency: str, source: str, sequence: int) -> None:
+        # While the database is away it counts; only as often as that happens to one event does it matter.
+        with suppress(Unavailable), self.database.regency_work(regency, lock_timeout=LOCK_SECONDS) as work:
+            handling.take_back(work, self.consumer, source, sequence)
 
     def _counted(self, event: Envelope, outcome: str) -> str:
         metrics.EVENTS_HANDLED.labels(self.consumer, event.type, outcome).inc()
@@ -183,6 +276,11 @@ class Inbox:
         if outcome == "dead":
             metrics.DEAD_LETTERS.labels(self.consumer, event.type).inc()
         return outcome
+
+
+def key_of(item: Envelope) -> int:
+    """Return the number under which an item of a snapshot is kept when it fails: below zero, where no event is."""
+    return -(int(item.id.replace("-", ""), 16) >> 66) - 1
 
 
 def _context_of(event: Envelope) -> CallContext:

@@ -46,11 +46,14 @@ EVENTS_UNROUTABLE = Counter(
 )
 EVENTS_HANDLED = Counter(
     "mpp_events_handled_total",
-    "Events taken by a consumer; outcome is handled, duplicate, failed, dead or rejected.",
+    "Events taken by a consumer; outcome is handled, duplicate, failed, dead, rejected, or left to the log.",
     ["consumer", "type", "outcome"],
 )
 EVENT_AGE = Histogram("mpp_event_age_seconds", "Age of an event when its handler had committed.", ["consumer"], buckets=_AGE)
 EVENTS_CAUGHT_UP = Counter("mpp_events_caught_up_total", "Events fetched from the owner's log because they had not arrived.", ["consumer"])
+SNAPSHOTS_APPLIED = Counter(
+    "mpp_snapshots_applied_total", "Snapshots of a stream applied because its owner's log had been cut.", ["consumer"]
+)
 SEQUENCE_GAPS = Counter("mpp_sequence_gaps_total", "Holes in a stream that outlived the grace period.", ["consumer"])
 
 OUTBOX_PENDING = Gauge("mpp_outbox_pending", "Events committed and not yet confirmed by the broker.", ["service", "server"])

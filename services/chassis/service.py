@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
-from services.chassis import event_pages, events, gaps, relay
+from services.chassis import event_pages, events, marks, relay, snapshots
 from services.chassis.context import CallContext
 from services.chassis.database import Database, UnitOfWork
 from services.chassis.entrypoints import direct_call, query
 from services.chassis.extensions import DatabaseProvider, RelayRunner, SettingsProvider, UpkeepRunner
 from services.chassis.settings import Settings
+from services.chassis.snapshots import Section
 from services.chassis.tenancy import stream_of
-from services.contracts.streams import ListStreams, ReadEvents, ReadLog, StreamHeads, StreamMarks
+from services.contracts.streams import ListStreams, ReadEvents, ReadLog, ReadSnapshot, StreamHeads, StreamMarks
 
 
 class Service:
@@ -21,6 +23,8 @@ class Service:
     settings: Settings = SettingsProvider()
     relay = RelayRunner()
     upkeep = UpkeepRunner()
+    snapshot: ClassVar[Sequence[Section]] = ()
+    """What this service says of a stream whose log was cut; nothing when its events are of no use later."""
 
     @direct_call(StreamHeads)
     def stream_heads(self, context: CallContext, data: dict[str, Any]) -> list[dict[str, Any]]:
@@ -44,7 +48,12 @@ class Service:
         """Return what of this service's streams can be read."""
         return {"items": event_pages.ranges(work)}
 
+    @query(ReadSnapshot)
+    def read_snapshot(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Return a page of the state of one stream, as CloudEvents."""
+        return snapshots.read_page(work, self.snapshot, data["source"], data.get("cursor"), data["limit"])
+
     @query(StreamMarks)
     def stream_marks(self, work: UnitOfWork, data: dict[str, Any]) -> list[dict[str, Any]]:
         """Return how far this service's consumers have come in this regency."""
-        return gaps.stream_marks(work)
+        return marks.stream_marks(work)

@@ -21,6 +21,12 @@ EVENT_SCHEMAS: dict[str, type[ContractSchema]] = {
     "catalog.counter_changed": CounterChanged,
     "queue.day_opened": DayOpened,
     "queue.day_closed": DayClosed,
+    "catalog.regency_snapshot": RegencyChanged,
+    "catalog.site_snapshot": SiteChanged,
+    "catalog.agency_snapshot": AgencyChanged,
+    "catalog.service_snapshot": ServiceChanged,
+    "catalog.counter_snapshot": CounterChanged,
+    "ticket.snapshot": TicketChanged,
     **{event_type: TicketChanged for event_type in EVENT_TYPES["ticketing"] if event_type.startswith("ticket.")},
 }
 

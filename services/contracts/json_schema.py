@@ -38,7 +38,7 @@ def published_document(described: Contract) -> dict[str, Any]:
     if described.answer is not None:
         document["x-answer"] = contract(described.owner, described.answer, described.version).uri
         document["x-answer-form"] = described.answer_form
-    if described.kind == "event":
+    if described.kind in {"event", "snapshot"}:
         document["x-cloudevent-type"] = TYPE_PREFIX + described.name
         document["x-envelope"] = contract(PLATFORM, "cloud_event").uri
     document |= {key: value for key, value in root.items() if key != "description"}

@@ -11,9 +11,9 @@ from services.contracts.cloudevents import CloudEvent, dataschema
 from services.contracts.events import EVENT_SCHEMAS
 from services.contracts.examples import EXAMPLES
 from services.contracts.schema import ContractSchema
-from services.contracts.subscriptions import EVENT_TYPES
+from services.contracts.subscriptions import EVENT_TYPES, SNAPSHOT_TYPES
 
-Kind = Literal["command", "query", "answer", "event", "envelope"]
+Kind = Literal["command", "query", "answer", "event", "snapshot", "envelope"]
 Direction = Literal["consumed", "produced"]
 AnswerForm = Literal["one", "one or null", "list"]
 
@@ -72,7 +72,9 @@ def _answers(owner: str, *schemas: type[ContractSchema]) -> tuple[Contract, ...]
 
 
 def _events(owner: str) -> tuple[Contract, ...]:
-    return tuple(Contract(name, "event", owner, EVENT_SCHEMAS[name]) for name in EVENT_TYPES[owner])
+    events = (Contract(name, "event", owner, EVENT_SCHEMAS[name]) for name in EVENT_TYPES[owner])
+    snapshots = (Contract(name, "snapshot", owner, EVENT_SCHEMAS[name]) for name in SNAPSHOT_TYPES.get(owner, ()))
+    return (*events, *snapshots)
 
 
 def _method(schema: type[ContractSchema]) -> str:
@@ -176,10 +178,11 @@ STREAMS = (
     Contract("cloud_event", "envelope", PLATFORM, CloudEvent),
     Contract("stream_heads", "query", PLATFORM, streams.StreamHeads, "stream_head", "list"),
     Contract("read_log", "query", PLATFORM, streams.ReadLog, "cloud_event", "list"),
+    Contract("read_snapshot", "query", PLATFORM, streams.ReadSnapshot, "snapshot_page"),
     Contract("stream_marks", "query", PLATFORM, streams.StreamMarks, "stream_mark", "list"),
     Contract("read_events", "query", PLATFORM, streams.ReadEvents, "event_page"),
     Contract("list_streams", "query", PLATFORM, streams.ListStreams, "stream_list"),
-    *_answers(PLATFORM, streams.StreamHead, streams.StreamMark, streams.EventPage, streams.StreamList),
+    *_answers(PLATFORM, streams.StreamHead, streams.SnapshotPage, streams.StreamMark, streams.EventPage, streams.StreamList),
 )
 
 CONTRACTS: tuple[Contract, ...] = (*CATALOG, *TICKETING, *REPORTING, *NOTIFICATION, *GATEWAY, *STREAMS)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from services.contracts import shapes
 from services.contracts.cloudevents import CloudEvent
-from services.contracts.paging import MOST_ITEMS, items_of
+from services.contracts.paging import MOST_ITEMS, items_of, next_cursor
 from services.contracts.schema import ContractSchema, ListOf, Part, Text, WholeNumber
-from services.contracts.values import Slug
+from services.contracts.values import Opaque, Slug
 
 MOST_LOGGED = 500
 HIGHEST_SEQUENCE = 2**63 - 1
@@ -85,6 +85,26 @@ class StreamList(ContractSchema):
     """Streams, by source."""
 
     items = ListOf(Part(StreamRange), most=10_000, required=True)
+
+
+class ReadSnapshot(ContractSchema):
+    """A page of everything that a stream tells of, as it is now: for a reader that lacks events which are logged no more.
+
+    Each item is one object in the form of a CloudEvent, with the whole object as its data and a type of its own
+    (``mpp.ticket.snapshot``); it is no news, and nobody is told of it. An event may hold an older version of the object.
+    """
+
+    source = Text(max_length=LONGEST_SOURCE, shape=shapes.STREAM_SOURCE, required=True)
+    cursor = Opaque(about="`next_cursor` of the page before; left out for the first page.")
+    limit = WholeNumber(1, MOST_LOGGED, load_default=200)
+
+
+class SnapshotPage(ContractSchema):
+    """Objects as they are now. What the first page's `sequence` names, and all before it, is in the whole snapshot."""
+
+    sequence = WholeNumber(0, HIGHEST_SEQUENCE, required=True, about="Newest of the stream; 0: there is no such stream.")
+    items = ListOf(Part(CloudEvent), most=MOST_LOGGED, required=True)
+    next_cursor = next_cursor()
 
 
 class StreamMarks(ContractSchema):

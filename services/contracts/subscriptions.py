@@ -43,6 +43,18 @@ EVENT_TYPES: dict[str, tuple[str, ...]] = {
 }
 """Every event type that is published today, by owner."""
 
+SNAPSHOT_TYPES: dict[str, tuple[str, ...]] = {
+    "catalog": (
+        "catalog.regency_snapshot",
+        "catalog.site_snapshot",
+        "catalog.agency_snapshot",
+        "catalog.service_snapshot",
+        "catalog.counter_snapshot",
+    ),
+    "ticketing": ("ticket.snapshot",),
+}
+"""Types of the items of a snapshot, by owner. They are never on the exchange: a reader asks for them (`read_snapshot`)."""
+
 
 @dataclass(frozen=True)
 class Subscription:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from services.chassis.database import UnitOfWork
+from services.contracts.subscriptions import NOTIFICATION_CATALOG
 
 metadata = sa.MetaData()
 
@@ -22,6 +23,12 @@ place_name = sa.Table(
     sa.Column("name", sa.Text),
     sa.Column("version", sa.Integer),
 )
+
+PROJECTIONS: Mapping[str, tuple[sa.Table, ...]] = {NOTIFICATION_CATALOG.queue: (place_name,)}
+"""Tables that hold nothing but what a consumer was told, by consumer: they can be made again (``mpp rebuild``).
+
+What became of tickets is not among them: notices are this service's own facts, each told once.
+"""
 
 # The row lock that the update takes puts replicas that hear of one ticket at the same time one behind the other.
 _FOLLOW = sa.text("""

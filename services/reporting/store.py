@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from services.chassis.database import UnitOfWork
+from services.contracts.subscriptions import REPORTING_CATALOG, REPORTING_TICKETING
 from services.reporting.domain import TicketFact
 
 metadata = sa.MetaData()
@@ -40,6 +42,12 @@ site = sa.Table(
     sa.Column("name", sa.Text),
     sa.Column("version", sa.Integer),
 )
+
+PROJECTIONS: Mapping[str, tuple[sa.Table, ...]] = {
+    REPORTING_TICKETING.queue: (ticket_fact,),
+    REPORTING_CATALOG.queue: (site,),
+}
+"""Tables that hold nothing but what a consumer was told, by consumer: they can be made again (``mpp rebuild``)."""
 
 # Only what entered the queue (it has waited) is counted; durations by state are null where the state never was.
 # percentile_cont interpolates between the two nearest values, and answers null for no rows, as avg does.

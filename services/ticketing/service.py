@@ -21,6 +21,7 @@ class TicketingService(Service):
     """Issues numbers and calls them."""
 
     name = "ticketing"
+    snapshot = usecases.SNAPSHOT
 
     @command(contracts.IssueTicket, present=usecases.with_token)
     def issue_ticket(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:

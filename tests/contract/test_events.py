@@ -16,6 +16,7 @@ from services.contracts.shapes import MULTILINE_TEXT, ONE_LINE, PLAIN_TEXT
 from services.contracts.subscriptions import (
     AGGREGATES,
     EVENT_TYPES,
+    SNAPSHOT_TYPES,
     SUBSCRIPTIONS,
     TICKETING_CATALOG,
     Subscription,
@@ -110,7 +111,10 @@ def test_all_ticket_states_stand_in_the_events_from_the_start() -> None:
 
 
 def test_every_event_type_has_a_contract_and_belongs_to_an_aggregate_of_its_owner() -> None:
-    assert set(EVENT_SCHEMAS) == {event_type for types in EVENT_TYPES.values() for event_type in types}
+    published = {event_type for types in EVENT_TYPES.values() for event_type in types}
+    asked_for = {event_type for types in SNAPSHOT_TYPES.values() for event_type in types}
+    assert set(EVENT_SCHEMAS) == published | asked_for
+    assert not published & asked_for, "what is asked for is never on the exchange"
     for owner, types in EVENT_TYPES.items():
         assert {event_type.split(".")[0] for event_type in types} == set(AGGREGATES[owner])
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from marshmallow import fields, validate
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from services.chassis.database import UnitOfWork
 from services.chassis.entrypoints import command, query
@@ -14,6 +16,7 @@ from services.chassis.errors import DomainError, PermanentFailure
 from services.chassis.events import Envelope, Event
 from services.chassis.logs import get_logger
 from services.chassis.service import Service
+from services.chassis.snapshots import Item, Section
 from services.chassis.subscribing import subscribe
 from services.contracts.schema import ContractSchema
 
@@ -21,6 +24,7 @@ log = get_logger(__name__)
 
 metadata = sa.MetaData()
 entry = sa.Table("entry", metadata, sa.Column("id", sa.BigInteger), sa.Column("account", sa.Text), sa.Column("amount", sa.Integer))
+balance = sa.Table("balance", metadata, sa.Column("entry", sa.BigInteger), sa.Column("account", sa.Text), sa.Column("amount", sa.Integer))
 copy = sa.Table("copy", metadata, sa.Column("event_id", sa.Text), sa.Column("account", sa.Text), sa.Column("amount", sa.Integer))
 trouble = sa.Table("trouble", metadata, sa.Column("account", sa.Text), sa.Column("failures_left", sa.Integer))
 
@@ -57,8 +61,16 @@ class Trouble(ContractSchema):
     failures = fields.Integer(required=True)
 
 
+def entries(work: UnitOfWork, site: str | None, after: str | None, limit: int) -> list[Item]:
+    """The ledger's state: its entries, all of which belong to one site."""
+    key = sa.func.lpad(sa.cast(entry.c.id, sa.Text), 10, "0")
+    wanted = sa.select(entry, key.label("key")).where(sa.literal(site) == "main", key > (after or "")).order_by(key).limit(limit)
+    return [Item(row.key, str(row.id), {"account": row.account, "amount": row.amount}) for row in work.execute(wanted)]
+
+
 class LedgerService(Service):
     name = "ledger"
+    snapshot = (Section("entry.snapshot", entries),)
 
     @command(AddEntry)
     def add_entry(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
@@ -84,13 +96,20 @@ class LedgerService(Service):
         return {"at": work.now}
 
 
+PROJECTIONS = {MIRROR_LEDGER.queue: (balance,)}
+
+
 class MirrorService(Service):
+    """Keeps a journal of what it was told (``copy``, its own) and the entries as they are (``balance``, a projection)."""
+
     name = "mirror"
 
     @subscribe(MIRROR_LEDGER)
     def on_entry(self, work: UnitOfWork, event: Envelope) -> None:
         account = event.data["account"]
         log.info("entry_seen", sequence=event.sequence)
+        if account == "deadly":
+            os._exit(86)
         if account == "never":
             raise RuntimeError("this account always fails")
         if account == "permanent":
@@ -99,7 +118,9 @@ class MirrorService(Service):
             work.execute(sa.text("SELECT pg_sleep(:seconds)"), {"seconds": SLOW_SECONDS})
         if account.startswith("thrice"):
             _fail_while_trouble_is_left(work, account)
-        work.execute(sa.insert(copy).values(event_id=event.id, account=account, amount=event.data["amount"]))
+        keep_balance(work, event)
+        if not event.replayed:
+            work.execute(sa.insert(copy).values(event_id=event.id, account=account, amount=event.data["amount"]))
 
     @command(Trouble)
     def expect_trouble(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
@@ -111,6 +132,12 @@ class MirrorService(Service):
         rows = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(copy.c.amount), 0)).where(copy.c.account == data["account"])
         total = tuple(work.execute(rows).one())
         return {"count": total[0], "amount": int(total[1])}
+
+
+def keep_balance(work: UnitOfWork, event: Envelope) -> None:
+    """The mirror's projection: one row per entry, whoever tells of it and how often."""
+    row = upsert(balance).values(entry=int(event.subject), account=event.data["account"], amount=event.data["amount"])
+    work.execute(row.on_conflict_do_nothing())
 
 
 _FAILURES: dict[str, int] = {}

@@ -154,4 +154,9 @@ CATALOG: dict[str, dict[str, Any]] = {
     "catalog.agency_changed": {"agency": DUKCAPIL},
     "catalog.service_changed": {"service": KTP},
     "catalog.counter_changed": {"counter": COUNTER_5},
+    "catalog.regency_snapshot": {"regency": {**LAMPUNG_TIMUR, "version": 1}},
+    "catalog.site_snapshot": {"site": SUKADANA},
+    "catalog.agency_snapshot": {"agency": DUKCAPIL},
+    "catalog.service_snapshot": {"service": KTP},
+    "catalog.counter_snapshot": {"counter": COUNTER_5},
 }

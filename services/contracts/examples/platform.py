@@ -32,6 +32,12 @@ PLATFORM: dict[str, dict[str, Any]] = {
     "event_page": {"items": [CLOUD_EVENT], "next_cursor": None},
     "list_streams": {},
     "stream_list": {"items": [{"source": SOURCE, "first": 1, "last": 41}]},
+    "read_snapshot": {"source": SOURCE, "limit": 200},
+    "snapshot_page": {
+        "sequence": 41,
+        "items": [{**CLOUD_EVENT, "type": "mpp.ticket.snapshot", "dataschema": "urn:mpp:ticketing:ticket.snapshot:v1"}],
+        "next_cursor": None,
+    },
     "stream_marks": {},
     "stream_mark": {"consumer": "ticketing.catalog", "source": "/regencies/lampung-timur/catalog", "sequence": 76},
 }

@@ -79,6 +79,7 @@ TICKETING: dict[str, dict[str, Any]] = {
     "ticket.no_show": {"ticket": NO_SHOW},
     "ticket.cancelled": {"ticket": CANCELLED},
     "ticket.expired": {"ticket": EXPIRED},
+    "ticket.snapshot": {"ticket": COMPLETED},
     "queue.day_opened": {"site": "sukadana", "business_date": "2025-06-11"},
     "queue.day_closed": {"site": "sukadana", "business_date": "2025-06-11", "expired": 7},
 }

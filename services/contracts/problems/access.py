@@ -90,4 +90,11 @@ UNKNOWN_PROBLEMS: dict[str, Problem] = {
         "Lihat daftarnya dengan `mpp dead-letters list`.",
         "`mpp dead-letters list` shows those that exist.",
     ),
+    "dead_letter_empty": Problem(
+        409,
+        "Isi peristiwa itu tidak dapat disimpan",
+        "The content of this event could not be stored",
+        "Peristiwa itu tidak dapat dicoba lagi; buang dengan `mpp dead-letters drop`.",
+        "It cannot be tried again; `mpp dead-letters drop` gives it up.",
+    ),
 }

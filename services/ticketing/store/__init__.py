@@ -4,11 +4,21 @@ from services.ticketing.store.boards import day, heads, observed_paces, services
 from services.ticketing.store.catalog_copies import catalog_entities, counter_and_site, keep_catalog_entity
 from services.ticketing.store.paces import keep_pace, pace
 from services.ticketing.store.queue_days import close_day, due_days, lock_day, lock_due_day, next_closing, take_number
-from services.ticketing.store.tables import Row, catalog_copy, from_row, metadata, ticket
-from services.ticketing.store.tickets import expired_count, insert, locked, next_waiting, open_at_counter, open_tickets, update
+from services.ticketing.store.tables import PROJECTIONS, Row, catalog_copy, from_row, metadata, ticket
+from services.ticketing.store.tickets import (
+    expired_count,
+    insert,
+    locked,
+    next_waiting,
+    open_at_counter,
+    open_tickets,
+    tickets_by_id,
+    update,
+)
 from services.ticketing.store.views import pressure, view, view_page
 
 __all__ = [
+    "PROJECTIONS",
     "Row",
     "catalog_copy",
     "catalog_entities",
@@ -37,6 +47,7 @@ __all__ = [
     "site_and_counters",
     "take_number",
     "ticket",
+    "tickets_by_id",
     "update",
     "view",
     "view_page",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
+from services.contracts.subscriptions import TICKETING_CATALOG
 from services.ticketing.domain import Period, Ticket
 
 Row = sa.RowMapping
@@ -46,6 +48,9 @@ ticket = sa.Table(
     sa.Column("periods", JSONB),
     sa.Column("version", sa.Integer),
 )
+
+PROJECTIONS: Mapping[str, tuple[sa.Table, ...]] = {TICKETING_CATALOG.queue: (catalog_copy,)}
+"""Tables that hold nothing but what a consumer was told, by consumer: they can be made again (``mpp rebuild``)."""
 
 _FIELDS = [field.name for field in fields(Ticket)]
 

@@ -112,6 +112,14 @@ def expired_count(work: UnitOfWork, site: str, business_date: date) -> int:
     return int(work.execute(_EXPIRED, {"site": site, "business_date": business_date}).scalar_one())
 
 
+def tickets_by_id(work: UnitOfWork, site: str | None, after: str | None, limit: int) -> list[Ticket]:
+    """Return up to ``limit`` tickets of a site in the order of their ids, behind the id ``after``, of all days."""
+    statement = sa.select(ticket).where(ticket.c.site == site).order_by(ticket.c.id).limit(limit)
+    if after is not None:
+        statement = statement.where(ticket.c.id > after)
+    return _all(work, statement)
+
+
 def _first(work: UnitOfWork, statement: sa.Select[Any]) -> Ticket | None:
     row = work.execute(statement).mappings().first()
     return None if row is None else from_row(row)

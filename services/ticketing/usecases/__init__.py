@@ -12,9 +12,11 @@ from services.ticketing.usecases.following import apply_catalog_event
 from services.ticketing.usecases.issuing import issue_ticket, with_token
 from services.ticketing.usecases.reading import get_ticket, list_tickets
 from services.ticketing.usecases.serving import cancel_ticket, complete_ticket, mark_no_show, start_ticket
+from services.ticketing.usecases.snapshot import SNAPSHOT
 
 __all__ = [
     "CLOSING_BATCH",
+    "SNAPSHOT",
     "Closing",
     "apply_catalog_event",
     "call_next",

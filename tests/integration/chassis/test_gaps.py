@@ -7,41 +7,18 @@ from typing import Any
 import pytest
 
 from services.chassis import metrics
+from services.chassis.catch_up import PAGE
 from services.chassis.database import Database
 from services.chassis.errors import BrokerUnavailable, DeadlineExceeded, DomainError, PermanentFailure
 from services.chassis.events import Envelope
-from services.chassis.gaps import PAGE, GapFinder, stream_marks
+from services.chassis.gaps import GapFinder
+from services.chassis.marks import stream_marks
 from tests.integration.chassis.conftest import schema
 from tests.integration.chassis.consuming import Consumer, SteppedClock, copies, event, rows
+from tests.integration.chassis.owner import Owner
 from tests.processes import eventually
 
 pytestmark = pytest.mark.integration
-
-
-class Owner:
-    """What the owner of the streams would answer: its heads and its log."""
-
-    def __init__(self) -> None:
-        self.logged: dict[str, list[Envelope]] = {}
-        self.reads: list[tuple[str, int]] = []
-        self.away: Exception | None = None
-        self.heads_by_hand: list[dict[str, Any]] = []
-
-    def has(self, *events: Envelope) -> None:
-        for each in events:
-            self.logged.setdefault(each.source, []).append(each)
-
-    def heads(self) -> list[dict[str, Any]]:
-        if self.away:
-            raise self.away
-        known = [{"source": source, "regency": log[-1].regency, "sequence": log[-1].sequence} for source, log in self.logged.items()]
-        return known + self.heads_by_hand
-
-    def page(self, regency: str, source: str, after: int, limit: int) -> list[Envelope]:
-        self.reads.append((source, after))
-        if self.away:
-            raise self.away
-        return [each for each in self.logged.get(source, []) if each.sequence > after][:limit]
 
 
 @pytest.fixture
@@ -68,7 +45,7 @@ def owner() -> Owner:
 
 def watching(consumer: Consumer, owner: Owner, *, grace: float = 0.0) -> GapFinder:
     """A finder whose grace is over at once, unless the test says otherwise."""
-    return GapFinder(consumer.inbox, owner.heads, owner.page, grace=grace)
+    return GapFinder(consumer.inbox, owner, grace=grace)
 
 
 @pytest.fixture
@@ -265,7 +242,8 @@ def test_where_the_whole_log_was_cut_the_consumer_goes_on_behind_it(stepped, con
         finder.compare()
         finder.sweep()
     assert marks(stepped, regency) == {"main": 9}
-    assert len(owner.reads) == 1, "asked once, not for ever"
+    assert len(owner.reads) == 2, "before the snapshot and behind it, not for ever"
+    assert len(owner.snapshots) == 1
     owner.heads_by_hand = []
     deliver(consumer, finder, event(regency, 10))
     finder.sweep()
@@ -299,14 +277,14 @@ def test_while_the_owner_is_away_a_gap_stays_open_and_is_closed_when_it_is_back(
 def test_a_stream_that_cannot_be_read_does_not_hold_up_the_others(stepped, consumer, owner, finder, new_regency):
     broken, sound = new_regency(), new_regency()
     owner.has(event(broken, 1), event(sound, 1))
-    healthy_page = owner.page
+    healthy_page = owner.log_page
 
     def page(regency: str, *rest: Any) -> list[Envelope]:
         if regency == broken:
             raise DomainError("regency_unknown")
         return healthy_page(regency, *rest)
 
-    finder._log_page = page
+    owner.log_page = page
     finder.compare()
     finder.sweep()
     finder.sweep()
@@ -334,7 +312,7 @@ def test_a_regency_that_only_the_owner_has_is_passed_over_until_it_is_here_too(s
 @pytest.fixture
 def running(consumer, owner, monkeypatch) -> Iterator[GapFinder]:
     monkeypatch.setattr("services.chassis.gaps.SWEEP_SECONDS", 0.02)
-    finder = GapFinder(consumer.inbox, owner.heads, owner.page, grace=0.05, compare_every=0.1)
+    finder = GapFinder(consumer.inbox, owner, grace=0.05, compare_every=0.1)
     threading.Thread(target=finder.run, daemon=True).start()
     yield finder
     finder.stop()
@@ -349,7 +327,7 @@ def test_the_watch_fetches_what_is_missing_even_in_a_quiet_evening(stepped, runn
 
 
 def test_the_watch_survives_everything_and_goes_on(stepped, running, owner, regency):
-    asked = threading.Event()
+    asked, healthy = threading.Event(), owner.heads
     for trouble in (BrokerUnavailable("away"), KeyError("heads"), DomainError("unexpected")):
 
         def fail(trouble: Exception = trouble) -> list[dict[str, Any]]:
@@ -357,9 +335,9 @@ def test_the_watch_survives_everything_and_goes_on(stepped, running, owner, rege
             raise trouble
 
         asked.clear()
-        running._heads = fail
+        owner.heads = fail
         assert asked.wait(5)
-    running._heads = owner.heads
+    owner.heads = healthy
     owner.has(*numbered(regency, 1, 3))
     eventually(lambda: marks(stepped, regency) == {"main": 3})
 
@@ -395,7 +373,7 @@ def test_a_retry_is_found_by_a_process_that_did_not_see_the_failure(running, con
 
 
 def test_a_long_catch_up_can_be_stopped(consumer, owner, regency):
-    finder = GapFinder(consumer.inbox, owner.heads, owner.page, grace=0.0)
+    finder = GapFinder(consumer.inbox, owner, grace=0.0)
     owner.has(*numbered(regency, 1, 3 * PAGE))
     consumer.after = lambda work, current: finder.stop() if current.sequence == 3 else None
     finder.run()

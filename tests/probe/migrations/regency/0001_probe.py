@@ -15,6 +15,12 @@ def upgrade() -> None:
         sa.Column("amount", sa.Integer, nullable=False),
     )
     op.create_table(
+        "balance",
+        sa.Column("entry", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("account", sa.Text, nullable=False),
+        sa.Column("amount", sa.Integer, nullable=False),
+    )
+    op.create_table(
         "copy",
         sa.Column("event_id", sa.Text, nullable=False),
         sa.Column("account", sa.Text, nullable=False),
