@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -84,6 +84,8 @@ class GapFinder:
         self._pauses: dict[Hashable, float] = {}
         self._not_before: dict[Hashable, float] = {}
         self._tended: dict[str, float] = {}
+        self._turns: deque[str] = deque()
+        self._tending: set[str] = set()
         self._compared = False
         self._compare_at = self._look_at = self._listen_at = 0.0
         self._stopping = threading.Event()
@@ -108,10 +110,10 @@ class GapFinder:
             self._attempt(None, self._look_at_all)
             if time.monotonic() >= self._compare_at and not self._paused("compare"):
                 self._comparing.offer("compare", partial(self._attempt, "compare", self._compare_in_time))
-            for regency in self._pending():
-                if self._stopping.is_set():
-                    break
-                self._lanes.offer(regency, partial(self._attempt, regency, partial(self._tend, regency)))
+            if not self._turns:
+                self._turns.extend(self._pending())
+            for lane in range(max(1, self._lanes.width)):
+                self._lanes.offer(lane, self._tend_in_turn)
             self._stopping.wait(SWEEP_SECONDS)
         self._lanes.wait(STOP_SECONDS)
         self.finished.set()
@@ -179,6 +181,18 @@ class GapFinder:
         self._compared = True
 
     # --- one regency
+
+    def _tend_in_turn(self) -> None:
+        """Tend one regency after the other, beside other lanes that do so, until all of this round had their turn."""
+        while not self._stopping.is_set():
+            try:
+                regency = self._turns.popleft()
+            except IndexError:
+                return
+            if regency not in self._tending:
+                self._tending.add(regency)
+                self._attempt(regency, partial(self._tend, regency))
+                self._tending.discard(regency)
 
     def _tend(self, regency: str) -> None:
         """Move the marks of a regency, retry what failed there, and fetch what is overdue, for a while."""

@@ -12,7 +12,7 @@ class Lanes:
 
     def __init__(self, name: str, width: int) -> None:
         self._name = name
-        self._width = width
+        self.width = width
         self._under_way: set[Hashable] = set()
         self._changed = threading.Condition()
 
@@ -21,11 +21,11 @@ class Lanes:
 
         The action must not raise.
         """
-        if self._width == 0:
+        if self.width == 0:
             action()
             return True
         with self._changed:
-            if key in self._under_way or len(self._under_way) >= self._width:
+            if key in self._under_way or len(self._under_way) >= self.width:
                 return False
             self._under_way.add(key)
         threading.Thread(target=self._run, args=(key, action), name=f"{self._name}-{key}", daemon=True).start()

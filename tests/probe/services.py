@@ -140,12 +140,13 @@ def keep_balance(work: UnitOfWork, event: Envelope) -> None:
     work.execute(row.on_conflict_do_nothing())
 
 
-_FAILURES: dict[str, int] = {}
+_FAILURES: dict[tuple[str, str], int] = {}
 
 
 def _fail_while_trouble_is_left(work: UnitOfWork, account: str) -> None:
     """Fail as often as ``expect_trouble`` said; counted in the process, because the transaction is undone."""
     allowed = work.execute(sa.select(trouble.c.failures_left).where(trouble.c.account == account)).scalar_one()
-    _FAILURES[account] = _FAILURES.get(account, 0) + 1
-    if _FAILURES[account] <= allowed:
+    key = work.regency, account
+    _FAILURES[key] = _FAILURES.get(key, 0) + 1
+    if _FAILURES[key] <= allowed:
         raise RuntimeError("not yet")

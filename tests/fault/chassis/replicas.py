@@ -53,6 +53,13 @@ class Replicas(ProbeDeployment):
             process.wait_ready(within=60)
         eventually(lambda: self.client.check() is None or True, within=30)  # type: ignore[func-returns-value]
 
+    def revive_mirrors(self) -> int:
+        """Start the mirrors that have ended, as a supervisor does; return how many had."""
+        ended = [mirror for mirror in self.mirrors if not alive(mirror)]
+        for mirror in ended:
+            mirror.start(wait=False)
+        return len(ended)
+
     def start_broker(self) -> None:
         """Start the broker when it does not run; after a wipe it has to be given its virtual host again, as by an operator."""
         self.rabbitmq.start()
@@ -89,6 +96,10 @@ class Replicas(ProbeDeployment):
     def has_mirrored(self, regency: str, count: int) -> bool:
         """Whether the mirror has so many entries, all in a row."""
         return self.mirrored(regency) == self.mark(regency) == count
+
+    def has_mirrored_all(self, regency: str, account: str, count: int) -> bool:
+        """Whether the mirror has so many entries of an account, and its mark stands there."""
+        return self.mirrored(regency, account) == self.mark(regency) == count
 
     def asleep(self, service: str = "ledger") -> int:
         """How many slow commands or handlers are in their middle."""

@@ -148,22 +148,6 @@ def test_what_was_lost_while_nobody_listened_is_fetched_at_the_start(probes, reg
     eventually(lambda: probes.mark(regency) == 3)
 
 
-def test_where_the_owner_s_log_was_cut_meanwhile_the_consumer_goes_on(probes, regency):
-    for mirror in probes.mirrors:
-        mirror.kill()
-    for _ in range(3):
-        probes.add(regency)
-    eventually(lambda: probes.outbox() == 0)
-    eventually(lambda: probes.purge() == 3)
-    probes.query("ledger", f"DELETE FROM {schema(regency)}.event_log WHERE sequence < 3")
-    probes.mirrors[0].start()
-    eventually(lambda: probes.mark(regency) == 3, within=8)
-    assert probes.mirrored(regency) == 1
-    assert [line for line in probes.mirrors[0].log_entries() if line["event"] == "event_log_cut" and regency in str(line["source"])]
-    probes.add(regency)
-    eventually(lambda: probes.mirrored(regency) == 2)
-
-
 def test_a_service_that_cannot_start_says_why_and_ends_so_that_a_supervisor_notices(probes: Replicas):
     process = probes.process("ledger", MPP_BROKER_URL="")
     process.start(wait=False)

@@ -1,7 +1,7 @@
 """An event has its effect once, whatever the broker does; a handler that fails is tried again, and not for ever."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -10,8 +10,10 @@ import sqlalchemy as sa
 
 from services.chassis import metrics
 from services.chassis.database import Database
-from services.chassis.errors import Busy, DatabaseUnavailable, DomainError, PermanentFailure
-from services.chassis.events import Event, read_log
+from services.chassis.dead_letters import replay_dead_letter
+from services.chassis.errors import Blocked, Busy, DatabaseUnavailable, DomainError, PermanentFailure
+from services.chassis.events import Envelope, Event, read_log
+from services.chassis.handling import DEADLY, MOST_BEGINNINGS
 from services.chassis.inbox import FIRST_PAUSE, MAX_ATTEMPTS
 from tests.integration.chassis.conftest import schema
 from tests.integration.chassis.consuming import Consumer, SteppedClock, copies, event, rows
@@ -237,3 +239,180 @@ def test_every_outcome_is_counted(consumer, regency):
     consumer.inbox.receive(event(regency, 3))
     outcomes = ("handled", "duplicate", "failed", "dead")
     assert {outcome: counted(consumer, outcome) for outcome in outcomes} == dict.fromkeys(outcomes, 1)
+
+
+# --- what PostgreSQL refuses to keep
+
+
+def unstorable(regency: str, number: int) -> Envelope:
+    """An event with a text in it that JSON knows and PostgreSQL does not."""
+    return event(regency, number, amount=1, account="nul \x00 character")
+
+
+def test_an_event_that_cannot_even_be_put_aside_is_dead_without_its_payload(consumer, administration, regency):
+    before = metrics.DEAD_LETTERS.labels(consumer.name, "entry.added")._value.get()
+    assert consumer.inbox.receive(unstorable(regency, 1)) == "dead"
+    row = rows(administration, regency)[1]
+    assert (row.status, row.payload, row.attempts, row.next_attempt_at) == ("dead", None, 1, None)
+    assert row.reason.startswith("its payload cannot be stored (UntranslatableCharacter); ")
+    assert "nul" not in row.reason
+    assert metrics.DEAD_LETTERS.labels(consumer.name, "entry.added")._value.get() == before + 1
+    assert consumer.inbox.receive(unstorable(regency, 1)) == "duplicate"
+
+
+def test_it_does_not_stop_those_behind_it_in_the_log(consumer, administration, regency):
+    assert consumer.inbox.receive_page(regency, [event(regency, 1), unstorable(regency, 2), event(regency, 3)]) == 3
+    assert {number: row.status for number, row in rows(administration, regency).items()} == {1: "handled", 2: "dead", 3: "handled"}
+
+
+def test_a_payload_that_cannot_be_read_stops_no_retries(consumer, administration, clock, regency):
+    consumer.fail_times(2, RuntimeError())
+    for number in (1, 2):
+        consumer.inbox.receive(event(regency, number))
+    administration.run(f"UPDATE {schema(regency)}.inbox SET payload = '{{}}', next_attempt_at = '2020-01-01' WHERE sequence = 1")
+    assert retry_after(consumer, clock, regency, 1) == 0
+    assert {number: row.status for number, row in rows(administration, regency).items()} == {1: "dead", 2: "handled"}
+
+
+# --- what ends the process
+
+
+class Death(BaseException):
+    """As far as the database is concerned, the end of the process."""
+
+
+def die(work, event) -> None:
+    raise Death
+
+
+def deaths(consumer: Consumer, receive: Callable[[], object], most: int = 20) -> int:
+    """How often a consumer dies of something until it goes on."""
+    for count in range(most):
+        try:
+            receive()
+        except Death:
+            continue
+        return count
+    raise AssertionError(f"still dying after {most} times")
+
+
+def test_an_event_that_ends_the_process_each_time_the_broker_brings_it_is_given_up(consumer, administration, regency):
+    consumer.before = die
+    with pytest.raises(Death):
+        consumer.inbox.receive(event(regency, 1))
+    assert administration.count(f"{schema(regency)}.handling") == 0, "the first time costs nothing"
+    assert deaths(consumer, lambda: consumer.inbox.receive(event(regency, 1), again=True)) == MOST_BEGINNINGS
+    row = rows(administration, regency)[1]
+    assert (row.status, row.reason, row.payload["subject"]) == ("dead", DEADLY, "1")
+    assert administration.count(f"{schema(regency)}.handling") == 0
+
+
+def test_an_event_that_ends_the_process_each_time_it_is_fetched_is_given_up_and_no_other(consumer, administration, regency):
+    events = [event(regency, number) for number in range(1, 6)]
+    consumer.before = lambda work, current: die(work, current) if current.sequence == 3 else None
+    assert deaths(consumer, lambda: consumer.inbox.receive_page(regency, events)) == MOST_BEGINNINGS + 1
+    assert {number: row.status for number, row in rows(administration, regency).items()} == {
+        **dict.fromkeys((1, 2, 4, 5), "handled"),
+        3: "dead",
+    }
+    assert len(copies(administration, regency)) == 4
+    assert administration.count(f"{schema(regency)}.handling") == 0
+
+
+def test_an_event_that_ends_the_process_in_a_retry_is_given_up(consumer, administration, clock, regency):
+    consumer.fail_times(1, RuntimeError())
+    consumer.inbox.receive(event(regency, 1))
+    consumer.before = die
+
+    def later() -> int:
+        clock.advance(60)  # the retry belongs to the dead one for a while
+        return consumer.inbox.retry(regency)
+
+    assert deaths(consumer, later) == MOST_BEGINNINGS
+    row = rows(administration, regency)[1]
+    assert (row.status, row.reason) == ("dead", DEADLY)
+    assert administration.count(f"{schema(regency)}.handling") == 0
+
+
+def test_one_that_was_given_up_for_that_can_be_replayed(consumer, stepped, administration, clock, regency):
+    consumer.before = die
+    deaths(consumer, lambda: consumer.inbox.receive(event(regency, 1), again=True))
+    consumer.before = lambda work, current: None
+    with stepped.regency_work(regency) as work:
+        assert replay_dead_letter(work, event(regency, 1).id) == 1
+    clock.advance(1)
+    assert consumer.inbox.retry(regency) == 0
+    assert copies(administration, regency) == [event(regency, 1).id]
+
+
+def test_while_one_dies_in_a_retry_no_other_begins_it(stepped, administration, clock, regency):
+    dying, other = Consumer(stepped, "mirror.leased"), Consumer(stepped, "mirror.leased")
+    dying.fail_times(1, RuntimeError())
+    dying.inbox.receive(event(regency, 1))
+    dying.before = die
+    clock.advance(1)
+    with pytest.raises(Death):
+        dying.inbox.retry(regency)
+    assert other.inbox.retry(regency) == 1
+    assert other.calls == []
+    clock.advance(60)
+    assert other.inbox.retry(regency) == 0
+    assert len(copies(administration, regency)) == 1
+
+
+def test_an_absent_database_is_not_taken_for_a_death(consumer, administration, regency):
+    def lose_the_database(work, _event) -> None:
+        pid = work.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+        administration.run("SELECT pg_terminate_backend(:pid)", pid=pid)
+        work.execute(sa.text("SELECT 1"))
+
+    consumer.before = lose_the_database
+    for _ in range(2 * MOST_BEGINNINGS):
+        with pytest.raises(DatabaseUnavailable):
+            consumer.inbox.receive(event(regency, 1), again=True)
+    consumer.before = lambda work, current: None
+    assert consumer.inbox.receive(event(regency, 1), again=True) == "handled"
+
+
+def test_one_that_is_still_being_handled_elsewhere_is_not_given_up(stepped, administration, regency):
+    """The broker lost the connection of who has it, and hands it out again and again; the first is only slow."""
+    slow, others = Consumer(stepped, "mirror.slow"), Consumer(stepped, "mirror.slow")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def take_time(work, current) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    slow.before = take_time
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(slow.inbox.receive, event(regency, 1))
+        assert begun.wait(10)
+        for _ in range(MOST_BEGINNINGS + 1):
+            with pytest.raises(Busy):
+                others.inbox.receive(event(regency, 1), again=True)
+        go_on.set()
+        assert first.result(10) == "handled"
+    assert others.inbox.receive(event(regency, 1), again=True) == "duplicate"
+    assert administration.count(f"{schema(regency)}.handling") == 0
+
+
+def test_an_event_on_its_first_way_costs_one_statement_beside_its_handler(consumer, stepped, regency):
+    statements: list[str] = []
+    engine = stepped._pools[""]._engine
+    sa.event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    consumer.inbox._handler = lambda work, event: None
+    consumer.inbox.receive(event(regency, 1))
+    assert [statement.split()[0] for statement in statements] == ["SELECT", "INSERT"], "entering the regency, and the claim"
+
+
+# --- a lock that somebody keeps
+
+
+def test_a_locked_table_is_nobody_s_failure_and_holds_a_connection_for_seconds_only(consumer, administration, regency, monkeypatch):
+    monkeypatch.setattr("services.chassis.inbox.LOCK_SECONDS", 0.1)
+    with administration.connection() as other:
+        other.exec_driver_sql(f"LOCK TABLE {schema(regency)}.copy")
+        with pytest.raises(Blocked):
+            consumer.inbox.receive(event(regency, 1))
+    assert rows(administration, regency) == {}
+    assert consumer.inbox.receive(event(regency, 1)) == "handled"

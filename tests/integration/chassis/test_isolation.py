@@ -119,10 +119,10 @@ def test_a_regency_s_role_has_no_more_rights_than_it_needs(administration, mine)
     )
     found = {name: set(given) for name, given in rights}
     full = {"SELECT", "INSERT", "UPDATE", "DELETE"}
-    service_tables = dict.fromkeys(("entry", "copy", "trouble"), full)
+    service_tables = dict.fromkeys(("entry", "copy", "balance", "trouble"), full)
     assert found == {
         **service_tables,
-        **dict.fromkeys(("stream", "command_inbox", "inbox", "stream_mark"), full),
+        **dict.fromkeys(("stream", "command_inbox", "inbox", "stream_mark", "handling", "rebuild", "replay"), full),
         "event_log": {"SELECT", "INSERT"},
         "audit_log": {"SELECT", "INSERT"},
     }

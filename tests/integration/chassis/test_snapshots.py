@@ -11,10 +11,11 @@ import sqlalchemy as sa
 
 from services.chassis import metrics
 from services.chassis.catch_up import PAGE
+from services.chassis.connections import HOME
 from services.chassis.database import Database
 from services.chassis.errors import BrokerUnavailable, DomainError, Unavailable
 from services.chassis.events import Envelope, Event
-from services.chassis.extensions import upkeep
+from services.chassis.extensions import _upkeep_of
 from services.chassis.gaps import GapFinder
 from services.chassis.handling import DEADLY, MOST_BEGINNINGS
 from services.chassis.inbox import key_of
@@ -102,7 +103,8 @@ def mark(administration, regency: str) -> int:
 
 
 def read_all(database: Database, regency: str, sections=SECTIONS, limit: int = 3) -> list[dict[str, Any]]:
-    pages, cursor = [], None
+    pages: list[dict[str, Any]] = []
+    cursor = None
     while not pages or cursor:
         with database.regency_work(regency, read_only=True) as work:
             pages.append(read_page(work, sections, source(regency), cursor, limit))
@@ -441,7 +443,7 @@ def test_months_are_cut_and_a_new_and_a_wiped_consumer_come_to_what_the_old_one_
     try:
         for month in range(1, 7):
             calendar.now_is = datetime(2024, month, 15, tzinfo=UTC)
-            upkeep(database, 24)
+            _upkeep_of(database, HOME, regency, calendar.now(), 24)
             enter(database, regency, 5)
         owner = RealOwner(database)
         owner.heads_by_hand = [{"source": source(regency), "regency": regency, "sequence": 30}]
@@ -449,7 +451,7 @@ def test_months_are_cut_and_a_new_and_a_wiped_consumer_come_to_what_the_old_one_
         known = administration.run(f"SELECT * FROM {schema(regency)}.balance ORDER BY entry")
         assert (len(known), owner.snapshots, news(administration, regency)) == (30, [], 30)
 
-        upkeep(database, 3)
+        _upkeep_of(database, HOME, regency, calendar.now(), 3)
         assert administration.value(f"SELECT min(sequence) FROM {schema(regency)}.event_log WHERE source LIKE '%/main'") == 11
         new = Consumer(consumer.inbox.database)
         new.inbox._handler = consumer.inbox._handler
@@ -464,7 +466,7 @@ def test_months_are_cut_and_a_new_and_a_wiped_consumer_come_to_what_the_old_one_
         assert news(administration, regency) == 30 + 2 * 20, "of what is still logged, and of nothing else"
 
         calendar.now_is = datetime(2025, 1, 15, tzinfo=UTC)
-        upkeep(database, 3)
+        _upkeep_of(database, HOME, regency, calendar.now(), 3)
         assert administration.value(f"SELECT count(*) FROM {schema(regency)}.event_log WHERE source LIKE '%/main'") == 0
         with consumer.inbox.database.regency_work(regency) as work:
             reset(work, {consumer.name: [balance]})
