@@ -89,6 +89,12 @@ class GetTicket(ContractSchema):
     token = Opaque()
 
 
+class GetTicketByToken(ContractSchema):
+    """The ticket to which a citizen's token belongs, for who has nothing but the token."""
+
+    token = Opaque(required=True)
+
+
 class ListTickets(PageQuery):
     """Tickets of the regency in order of issue; `date` is the business date."""
 

@@ -68,6 +68,11 @@ class TicketingService(Service):
         """One ticket."""
         return usecases.get_ticket(work, data, self.settings.required_ticket_token_secret())
 
+    @query(contracts.GetTicketByToken)
+    def get_ticket_by_token(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """The ticket of a token."""
+        return usecases.get_ticket_by_token(work, data, self.settings.required_ticket_token_secret())
+
     @query(contracts.ListTickets)
     def list_tickets(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """A page of tickets."""

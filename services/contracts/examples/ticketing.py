@@ -10,6 +10,7 @@ STARTED_AT = "2025-06-11T08:22:25.001000+07:00"
 ENDED_AT = "2025-06-11T08:34:02.730000+07:00"
 COUNTER = "sukadana-05"
 TICKET_ID = "0d9f4a52-6c1b-4e0e-9f38-5d7a1c2b3e4f"
+TOKEN = "DZ9KUmwbTg6fOF16HCs-T2lVvJ0pQ8sTz2wLr5bKc1A"  # noqa: S105 - opens nothing
 
 
 def _period(state: str, counter: str | None, started_at: str, ended_at: str | None = None) -> dict[str, Any]:
@@ -59,15 +60,16 @@ def _answered(ticket: dict[str, Any], position: int | None = None, estimate: int
 
 TICKETING: dict[str, dict[str, Any]] = {
     "issue_ticket": {"site": "sukadana", "service": "CPL-KTP", "priority_class": "elderly", "channel": "kiosk"},
-    "issued_ticket": {**_answered(WAITING, 4, 1380), "token": "mY3vJ0pQ8sTz2wLr5bKc1A"},
+    "issued_ticket": {**_answered(WAITING, 4, 1380), "token": TOKEN},
     "call_next": {"counter": COUNTER},
     "call_ticket": {"id": TICKET_ID, "counter": COUNTER},
     "recall_ticket": {"id": TICKET_ID},
     "start_ticket": {"id": TICKET_ID},
     "complete_ticket": {"id": TICKET_ID, "outcome": "papers_missing"},
     "mark_no_show": {"id": TICKET_ID},
-    "cancel_ticket": {"id": TICKET_ID, "token": "mY3vJ0pQ8sTz2wLr5bKc1A"},
+    "cancel_ticket": {"id": TICKET_ID, "token": TOKEN},
     "get_ticket": {"id": TICKET_ID},
+    "get_ticket_by_token": {"token": TOKEN},
     "list_tickets": {"site": "sukadana", "status": "waiting", "date": "2025-06-11", "limit": 100},
     "ticket": _answered(CALLED),
     "ticket_page": {"items": [_answered(COMPLETED), _answered(WAITING, 1, 240)], "next_cursor": "MjAyNS0wNi0xMTpFOjEy"},

@@ -10,6 +10,7 @@ from services.ticketing.domain.access import (
     check_device_site,
     check_role,
     check_ticket_token,
+    ticket_of_token,
     ticket_token,
 )
 from services.ticketing.domain.counters import agency_of, check_counter_free, check_nobody_served, prefix_at, services_for
@@ -61,5 +62,6 @@ __all__ = [
     "oldest_open_date",
     "prefix_at",
     "services_for",
+    "ticket_of_token",
     "ticket_token",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import uuid
 from collections.abc import Collection, Mapping
 
 from services.ticketing.domain.refusal import QueueRefusal
@@ -22,6 +23,10 @@ CHANNELS_OF_ROLE: Mapping[str, frozenset[str]] = {
     **{role: frozenset({"front_desk", "kiosk", "web"}) for role in STAFF_ROLES},
 }
 """Through which channels a role may issue: a citizen cannot claim to be a kiosk."""
+
+
+TOKEN_HASH_BYTES = 16
+"""128 bits of the keyed hash: beyond guessing, and short enough for a code that a phone reads off a slip."""
 
 
 def check_channel(role: str, channel: str) -> None:
@@ -49,12 +54,25 @@ def check_agency(agencies: Collection[str] | None, agency: str) -> None:
 
 
 def ticket_token(secret: str, ticket_id: str) -> str:
-    """Return the citizen's token for a ticket: a keyed hash, so that no table holds it and nobody can guess it."""
+    """Return the citizen's token for a ticket: its id and a keyed hash of it, 32 bytes in base64url.
+
+    No table holds it and nobody can guess it, and yet it leads to its ticket by itself (:func:`ticket_of_token`).
+    """
     digest = hmac.new(secret.encode(), b"ticket:" + ticket_id.encode(), hashlib.sha256).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(uuid.UUID(ticket_id).bytes + digest[:TOKEN_HASH_BYTES]).rstrip(b"=").decode()
 
 
 def check_ticket_token(secret: str, ticket_id: str, token: str | None) -> None:
     """Refuse a wrong token, taking the same time for every wrong one."""
     if token is None or not hmac.compare_digest(ticket_token(secret, ticket_id).encode(), token.encode()):
         raise QueueRefusal("ticket_token_invalid")
+
+
+def ticket_of_token(secret: str, token: str) -> str:
+    """Return the id of the ticket whose token this is; whatever else it may be is refused alike."""
+    try:
+        ticket_id = str(uuid.UUID(bytes=base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))[:16]))
+    except ValueError as no_token:
+        raise QueueRefusal("ticket_token_invalid") from no_token
+    check_ticket_token(secret, ticket_id, token)
+    return ticket_id

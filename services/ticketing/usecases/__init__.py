@@ -10,7 +10,7 @@ from services.ticketing.usecases.calling import call_next, call_ticket, recall_t
 from services.ticketing.usecases.closing import CLOSING_BATCH, Closing, close_due_day
 from services.ticketing.usecases.following import apply_catalog_event
 from services.ticketing.usecases.issuing import issue_ticket, with_token
-from services.ticketing.usecases.reading import get_ticket, list_tickets
+from services.ticketing.usecases.reading import get_ticket, get_ticket_by_token, list_tickets
 from services.ticketing.usecases.serving import cancel_ticket, complete_ticket, mark_no_show, start_ticket
 from services.ticketing.usecases.snapshot import SNAPSHOT
 
@@ -27,6 +27,7 @@ __all__ = [
     "get_site_day",
     "get_site_heads",
     "get_ticket",
+    "get_ticket_by_token",
     "issue_ticket",
     "list_tickets",
     "mark_no_show",

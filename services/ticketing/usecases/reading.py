@@ -21,6 +21,14 @@ def get_ticket(work: UnitOfWork, data: dict[str, Any], secret: str) -> dict[str,
     return viewed(work, data["id"])
 
 
+def get_ticket_by_token(work: UnitOfWork, data: dict[str, Any], secret: str) -> dict[str, Any]:
+    """Return the ticket to which a token belongs, to who shows it; refuses with ``ticket_token_invalid``.
+
+    The token of another regency's ticket leads nowhere here: ``ticket_unknown``.
+    """
+    return viewed(work, domain.ticket_of_token(secret, data["token"]))
+
+
 def list_tickets(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """Return a page of tickets in order of issue, to staff and auditors."""
     domain.check_role(work.context.actor.role, domain.READING_ROLES)
