@@ -49,6 +49,10 @@ test: install-dev ## Run all tests with a private PostgreSQL and RabbitMQ
 faults: install-dev ## Disturb the running platform in every way there is: the thorough form of tests/fault (about ten minutes)
 	@exec $(BIN)/python -m pytest tests/fault $(ARGS)
 
+.PHONY: bench-board
+bench-board: install-dev ## Measure live boards: 2,000 streams, and how soon a call is seen (ARGS="--streams 200 --seconds 5")
+	@exec $(BIN)/python -W ignore -m tests.bench.boards $(ARGS)
+
 .PHONY: lint
 lint: install-dev ## Check style, types and import rules
 	@echo "ruff check";  $(BIN)/ruff check .

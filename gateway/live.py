@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.answers import Answer, encoded
-from gateway.board.streams import prepare_connection
 from gateway.board.watch import in_order, tag_of
 from gateway.call import Call, Surroundings
 from gateway.operations import payload_of, service_answer
@@ -31,7 +30,7 @@ def board_stream(surroundings: Surroundings, call: Call) -> Answer:
         surroundings.boards.board(regency, site, seconds)
         return Answer(200, b"", media_type=EVENT_STREAM)
     stream = surroundings.boards.board_stream(regency, site, call.client, seconds)
-    prepare_connection(call.request.environ.get("mpp.connection"))
+    stream.attach(call.request.environ.get("mpp.connection"))
     return Answer(200, stream, media_type=EVENT_STREAM)
 
 
@@ -60,7 +59,7 @@ def ticket_stream(surroundings: Surroundings, call: Call) -> Answer:
         return Answer(200, b"", media_type=EVENT_STREAM)
     token, seconds = call.request.headers.get(TICKET_TOKEN), surroundings.settings.command_deadline
     stream = surroundings.boards.ticket_stream(str(call.regency), answer, token, call.client, seconds)
-    prepare_connection(call.request.environ.get("mpp.connection"))
+    stream.attach(call.request.environ.get("mpp.connection"))
     return Answer(200, stream, media_type=EVENT_STREAM)
 
 

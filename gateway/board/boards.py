@@ -27,8 +27,14 @@ from services.contracts.board import MOST_SITES_ASKED
 log = get_logger(__name__)
 
 TICK_SECONDS = 0.1
-COALESCE_SECONDS = 0.02
-"""Changes of one moment (a call ends one ticket's wait and moves all others) become one board."""
+COALESCE_SECONDS = 0.008
+"""Changes of one moment (what one relay publishes together) become one board."""
+
+SECONDS_BETWEEN = 0.03
+"""Two boards of a site follow each other no faster than the eye sees."""
+
+ABANDONED_SECONDS = 3.0
+"""How often to look whose reader has hung up."""
 
 SECONDS_PER_STREAM = 0.0001
 """What showing a board to one more stream costs, about: between two boards the others get as much time again."""
@@ -84,6 +90,7 @@ class Boards:
         self._clock = clock
         self._feed: EventFeed | None = None
         self._watches: dict[tuple[str, str], Watch] = {}
+        self._streams: set[Stream] = set()
         self._compared: dict[str, float] = {}
         self._comparing: set[str] = set()
         self._lost_at: float | None = monotonic()
@@ -103,10 +110,8 @@ class Boards:
     def end_streams(self) -> None:
         """End all streams cleanly, and every new one after its first message: the process is about to stop."""
         self._ending.set()
-        for watch in list(self._watches.values()):
-            for slot in (watch.slot, *(follower.slot for follower in watch.followers.values())):
-                for stream in list(slot.streams):
-                    stream.wake()
+        for stream in list(self._streams):
+            stream.wake()
 
     def stop(self) -> None:
         """End everything."""
@@ -214,12 +219,18 @@ class Boards:
             watch.loading = False
 
     def _stream(self, slot: Callable[[], Slot], client: str) -> Stream:
+        def leave() -> None:
+            self._streams.discard(stream)
+            self._limits.leave(client)
+
         self._limits.enter(client)
         try:
-            return Stream(slot(), lambda: self._limits.leave(client), self._ending)
+            stream = Stream(slot(), leave, self._ending)
         except BaseException:
             self._limits.leave(client)
             raise
+        self._streams.add(stream)
+        return stream
 
     def _follow(self, regency: str, ticket: Mapping[str, Any], token: str | None, timeout: float) -> Follower:
         watch, now = self.watch(regency, ticket["site"], timeout), self._monotonic()
@@ -269,7 +280,7 @@ class Boards:
     # --- what time brings
 
     def _run(self) -> None:
-        next_look = next_forgetting = 0.0
+        next_look = next_forgetting = next_roll_call = 0.0
         while not self._stopping.is_set():
             self._wake.wait(self._pause())
             self._wake.clear()
@@ -278,6 +289,10 @@ class Boards:
                 if now >= next_look:
                     self.look()
                     next_look = now + TICK_SECONDS
+                if now >= next_roll_call:
+                    for stream in list(self._streams):
+                        stream.end_if_abandoned()
+                    next_roll_call = now + ABANDONED_SECONDS
                 if now >= next_forgetting:
                     self._forget(now)
                     next_forgetting = now + 30.0
@@ -294,7 +309,7 @@ class Boards:
         return max(0.001, pause)
 
     def _due(self, watch: Watch) -> float:
-        interval = COALESCE_SECONDS + SECONDS_PER_STREAM * len(watch.slot.streams)
+        interval = SECONDS_BETWEEN + SECONDS_PER_STREAM * len(watch.slot.streams)
         return max((watch.dirty_at or 0.0) + COALESCE_SECONDS, watch.flushed_at + interval)
 
     def show_changed(self) -> None:

@@ -86,7 +86,31 @@ class Stream:
         self._news = threading.Event()
         self._sent: bytes | None = None
         self._closed = False
+        self._abandoned = False
+        self._connection: Any = None
         slot.streams.add(self)
+
+    def attach(self, connection: Any) -> None:
+        """Tell it on which connection it is sent: a small buffer there, and an eye on a reader that vanished.
+
+        :param connection: eventlet's socket; ``None`` where there is none.
+        """
+        self._connection = getattr(connection, "fd", None)
+        with suppress(OSError, AttributeError):
+            self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_SECONDS * 1000)
+
+    def end_if_abandoned(self) -> None:
+        """End it when its reader has hung up, without waiting for a heartbeat that cannot be delivered."""
+        try:
+            hung_up = self._connection is not None and self._connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return  # nothing to read: it is there
+        except OSError:
+            hung_up = True
+        if hung_up:
+            self._abandoned = True
+            self.wake()
 
     def wake(self) -> None:
         """Tell it that there is something to look at."""
@@ -100,10 +124,10 @@ class Stream:
         while not self._closed:
             self._news.clear()
             newest = self._slot.newest
-            if newest is not self._sent:
+            if newest is not self._sent and not self._abandoned:
                 first, self._sent = self._sent is None, newest
                 return b"retry: %d\n\n%b" % (RETRY_MILLISECONDS, newest) if first else newest
-            if self._slot.final or self._ending.is_set():
+            if self._slot.final or self._ending.is_set() or self._abandoned:
                 break
             # Not all at the same moment: those of a site began together after a restart.
             if not self._news.wait(HEARTBEAT_SECONDS * random.uniform(0.8, 1.0)):  # noqa: S311
@@ -116,10 +140,3 @@ class Stream:
             self._closed = True
             self._slot.streams.discard(self)
             self._on_close()
-
-
-def prepare_connection(connection: Any) -> None:
-    """Give a stream's socket a small buffer, and make the kernel notice a reader that vanished without a word."""
-    with suppress(OSError, AttributeError):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_SECONDS * 1000)

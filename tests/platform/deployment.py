@@ -52,6 +52,7 @@ class DeployedPlatform:
         gateways: int = 2,
         broker_port: int | None = None,
         log_level: str = "INFO",
+        gateway_environment: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare and start nothing yet.
 
@@ -66,6 +67,7 @@ class DeployedPlatform:
         self._database_passwords = {service: secrets.token_hex(16) for service in SERVICES}
         self._broker_url = rabbitmq.url.replace(f":{rabbitmq.port}/", f":{broker_port or rabbitmq.port}/")
         self._log_level = log_level
+        self._gateway_environment = dict(gateway_environment or {})
         self.secrets = {name: secrets.token_hex(32) for name in ("MPP_TOKEN_SECRET", "MPP_TICKET_TOKEN_SECRET")}
         self.http_ports = [free_port() for _ in range(gateways)]
         self.catalog = self._part("catalog")
@@ -101,7 +103,7 @@ class DeployedPlatform:
         if part == "gateway":
             # All test clients share one address.
             rates = {"MPP_ANONYMOUS_RATE": "1000000/minute", "MPP_LOGIN_RATE": "1000000/minute"}
-            return {**common, **rates, "MPP_TOKEN_SECRET": self.secrets["MPP_TOKEN_SECRET"]}
+            return {**common, **rates, "MPP_TOKEN_SECRET": self.secrets["MPP_TOKEN_SECRET"], **self._gateway_environment}
         own = {f"MPP_{part.upper()}_DATABASE_URL": self.database_url(part)}
         if part == "ticketing":
             own["MPP_TICKET_TOKEN_SECRET"] = self.secrets["MPP_TICKET_TOKEN_SECRET"]
