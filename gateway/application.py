@@ -20,6 +20,7 @@ from gateway.answers import JSON, response_of, response_of_problem
 from gateway.call import Call, Surroundings
 from gateway.language import preferred_language
 from gateway.openapi.problem_answers import problem_codes
+from gateway.pages.rendering import page_of_problem
 from gateway.preconditions import TICKET_TOKEN
 from gateway.problems import MEDIA_TYPE, ProblemAnswer, Refusal, is_published, problem_of
 from gateway.rate_limit import client_of
@@ -85,6 +86,8 @@ class Application:
             if not is_published(error):
                 _log_fault(exchange, error)
             refused = problem_of(error, exchange.language)
+            if exchange.route is not None and exchange.route.page:
+                return response_of(page_of_problem(refused.status, exchange.language, refused.headers), cacheable=False)
             _tell_undocumented(exchange.route, refused)
             return response_of_problem(refused, exchange.language)
 

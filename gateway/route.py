@@ -74,6 +74,8 @@ class Route:
     tagged: bool = False
     """The answer's version is its entity tag."""
     media_type: str = "application/json"
+    page: bool = False
+    """For people's browsers: no part of the API, and a refusal is a page as well."""
     infrastructure: bool = False
     """For machines that watch the gateway: hardly limited in rate and not particular about media types."""
     costly: bool = False

@@ -17,7 +17,7 @@ from gateway.openapi import openapi_document
 from gateway.rate_limit import RateLimits
 from gateway.readiness import RecentReadiness
 from gateway.route import Route
-from gateway.routes import ROUTES
+from gateway.routes import PAGE_ROUTES, ROUTES
 from gateway.server import HttpServer
 from services.chassis.extensions import RpcAccess, settings
 from services.chassis.probes import PROBES
@@ -89,5 +89,5 @@ class GatewayService:
 
     @http
     def routes(self) -> Iterable[Route]:
-        """Return the route table."""
-        return ROUTES
+        """Return the route table: the API and the pages."""
+        return (*ROUTES, *PAGE_ROUTES)

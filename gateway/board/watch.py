@@ -44,6 +44,7 @@ class Shown:
     tag: str
     content: Mapping[str, Any]
     live: bool
+    as_of: str
 
 
 @dataclass
@@ -216,7 +217,7 @@ class Watch:
         if self.shown is None or self.shown.content != content or self.shown.live != live:
             as_of = datetime.fromtimestamp(clock if live else self.true_at, UTC).isoformat(timespec="milliseconds")
             body = encoded({**content, "live": live, "as_of": as_of})
-            self.shown = Shown(body, tag_of(body), content, live)
+            self.shown = Shown(body, tag_of(body), content, live, as_of)
             self.slot.offer(encoded_event("board", self.projection.sequence, body))
         if self.followers:
             self._show_tickets()

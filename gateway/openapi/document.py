@@ -57,7 +57,7 @@ def openapi_document(routes: Iterable[Route], language: str) -> dict[str, Any]:
     for name, header in HEADERS.items():
         spec.components.header(name, {**header, "description": header["description"].to(language)})
     spec.components.schema("Problem", PROBLEM_SCHEMA)
-    routes = tuple(routes)
+    routes = tuple(route for route in routes if not route.page)
     for code, example in problem_examples(routes, language).items():
         spec.components.example(code, example)
     for route in routes:

@@ -3,7 +3,10 @@
 from gateway.routes.boards import BOARD_ROUTES
 from gateway.routes.catalogue import CATALOGUE_ROUTES
 from gateway.routes.events import EVENT_ROUTES
+from gateway.routes.pages import PAGE_ROUTES
 from gateway.routes.platform import PLATFORM_ROUTES
 from gateway.routes.tickets import TICKET_ROUTES
 
 ROUTES = (*PLATFORM_ROUTES, *CATALOGUE_ROUTES, *TICKET_ROUTES, *BOARD_ROUTES, *EVENT_ROUTES)
+
+__all__ = ["PAGE_ROUTES", "ROUTES"]

@@ -19,7 +19,7 @@ from gateway.board.boards import Boards  # noqa: E402
 from gateway.board.streams import StreamLimits  # noqa: E402
 from gateway.call import Surroundings  # noqa: E402
 from gateway.rate_limit import RateLimits  # noqa: E402
-from gateway.routes import ROUTES  # noqa: E402
+from gateway.routes import PAGE_ROUTES, ROUTES  # noqa: E402
 from gateway.server import HttpServer  # noqa: E402
 from services.chassis import logs  # noqa: E402
 from services.chassis.context import CallContext  # noqa: E402
@@ -60,7 +60,7 @@ def main(port: int) -> None:
         openapi={"id": b"{}", "en": b"{}"},
         boards=boards,
     )
-    server = HttpServer(Application(ROUTES, surroundings), "127.0.0.1", port)
+    server = HttpServer(Application((*ROUTES, *PAGE_ROUTES), surroundings), "127.0.0.1", port)
     server.start()
     stopping: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: stopping.append(number))

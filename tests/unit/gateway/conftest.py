@@ -19,7 +19,7 @@ from gateway.board.streams import StreamLimits
 from gateway.call import Surroundings
 from gateway.openapi import openapi_document
 from gateway.rate_limit import RateLimits
-from gateway.routes import ROUTES
+from gateway.routes import PAGE_ROUTES, ROUTES
 from services.chassis.context import CallContext
 from services.chassis.settings import Settings
 from services.contracts.examples import EXAMPLES
@@ -77,6 +77,7 @@ class Edge:
     probes: FakeProbes
     tokens: AccessTokens
     limits: RateLimits
+    boards: Boards
     application: Application
 
     def token(self, role: str, regency: str | None = HOME, agencies: list[str] | None = None) -> str:
@@ -138,7 +139,7 @@ def make_edge(**settings: Any) -> Edge:
         openapi=OPENAPI,
         boards=boards,
     )
-    return Edge(services, probes, tokens, surroundings.limits, Application(ROUTES, surroundings))
+    return Edge(services, probes, tokens, surroundings.limits, boards, Application((*ROUTES, *PAGE_ROUTES), surroundings))
 
 
 @pytest.fixture(scope="session")

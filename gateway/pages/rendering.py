@@ -1,0 +1,93 @@
+"""Makes pages and hands out what belongs to them."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from gateway.answers import Answer
+from gateway.pages.words import WORDS
+from gateway.preconditions import is_unchanged
+
+HTML: Final = "text/html; charset=utf-8"
+
+_FOLDER = Path(__file__).parent
+_MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Nothing inline, nothing from elsewhere: whatever text a catalogue holds, it stays text."""
+
+_SECONDS_TO_RETRY = 5
+
+
+@functools.cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(local_time=_local_time, minutes=minutes)
+    return environment
+
+
+def page(template: str, language: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any) -> Answer:
+    """Return a page in ``language`` ("id" or "en")."""
+    words = WORDS[language]
+    html = _templates().get_template(template).render(language=language, words=words, **values)
+    always = {"Content-Security-Policy": _POLICY, "Content-Language": language, "Vary": "Accept-Language"}
+    return Answer(status, html.encode(), {**always, **(headers or {})}, HTML)
+
+
+def page_of_problem(status: int, language: str, headers: Mapping[str, str]) -> Answer:
+    """Return the page that tells a person what a problem document tells a program."""
+    word = {404: "not_found", 422: "not_found", 429: "too_many", 503: "unavailable"}.get(status, "failed")
+    again = {"Refresh": str(_SECONDS_TO_RETRY)} if status in (429, 503) else {}
+    shown = 404 if status == 422 else status  # an address that cannot be one is, for a person, one that does not exist
+    return page("message.html", language, shown, {**headers, **again, "Cache-Control": "no-store"}, word=word, known=status in (404, 422))
+
+
+@functools.cache
+def _file(name: str) -> tuple[bytes, str] | None:
+    path = _FOLDER / "static" / name
+    if path.parent != _FOLDER / "static" or not path.is_file():
+        return None
+    content = path.read_bytes()
+    return content, f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
+
+
+@functools.cache
+def static_names() -> tuple[str, ...]:
+    """Return the names of all style sheets and scripts."""
+    return tuple(sorted(path.name for path in (_FOLDER / "static").iterdir() if path.suffix in _MEDIA_TYPES))
+
+
+def static(name: str, if_none_match: str | None) -> Answer | None:
+    """Return a style sheet or script; ``None`` when there is none of that name."""
+    found = _file(name) if name in static_names() else None
+    if found is None:
+        return None
+    content, tag = found
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if is_unchanged(if_none_match, tag):
+        return Answer(304, None, headers)
+    return Answer(200, content, headers, _MEDIA_TYPES[Path(name).suffix])
+
+
+def _local_time(instant: str, timezone: str, language: str) -> str:
+    """Write the time of day as people do: 10.12 in Indonesian, 10:12 in English."""
+    local = datetime.fromisoformat(instant).astimezone(ZoneInfo(timezone))
+    return f"{local:%H:%M}" if language == "en" else f"{local:%H.%M}"
+
+
+def minutes(seconds: int | None) -> str:
+    """Write an estimate in whole minutes, rounded up: nobody should come too late."""
+    return "–" if seconds is None else str(-(-seconds // 60))

@@ -1,0 +1,30 @@
+"""Routes of pages for people. They are no part of the API, and so not in its document."""
+
+from __future__ import annotations
+
+from gateway.access import PUBLIC
+from gateway.pages import operations
+from gateway.route import Route, Text
+
+
+def _page(path: str, operation_id: str, operation: operations.Operation, summary: Text, *, part: bool = False) -> Route:
+    return Route(
+        method="GET",
+        path=path,
+        operation_id=operation_id,
+        summary=summary,
+        tag="pages",
+        access=PUBLIC,
+        operation=operation,
+        media_type="text/html",
+        page=True,
+        infrastructure=part,
+    )
+
+
+PAGE_ROUTES = (
+    _page("/boards", "listBoardRegencies", operations.regencies, Text("Pilih kabupaten", "Choose a regency")),
+    _page("/boards/{regency}", "listBoardSites", operations.sites, Text("Pilih gedung", "Choose a site")),
+    _page("/boards/{regency}/{site}", "showBoard", operations.board, Text("Papan antrean", "The board of a site")),
+    _page("/static/{name}", "getStatic", operations.static_file, Text("Bagian halaman", "Parts of pages"), part=True),
+)
