@@ -6,6 +6,7 @@ Each function raises an ``AssertionError`` that names what does not agree.
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from typing import Any
 import psycopg
 
 from services.notification.domain import KINDS
+from tests.platform.boards import recomputed, reduced
 from tests.platform.client import Client, CommandRecord, Ledger, together
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.journeys import Hall
@@ -239,3 +241,51 @@ def seconds_in(ticket: Ticket, state: str) -> float:
         for period in ticket["periods"]
         if period["state"] == state and period["ended_at"]
     )
+
+
+# --- boards
+
+
+def check_boards(platform: DeployedPlatform, hall: Hall, within: float = 30.0) -> str:
+    """Every gateway shows the board that follows from ticketing's own tables; return what it took.
+
+    Asks again until it is so: after a fault a board may take a moment. Two gateways that show the same sequence show
+    the same board.
+    """
+    started = time.monotonic()
+    sequence, expected = board_of_tables(platform, hall)
+    shown = []
+    for number in range(len(platform.http_ports)):
+        client = platform.client(gateway=number)
+
+        def follows(client: Client = client) -> dict[str, Any] | None:
+            board = client.get(f"{hall.path}/sites/{hall.site}/board").body
+            found = (board["sequence"], reduced(board))
+            assert found == (sequence, expected), f"board {found} differs from tables {(sequence, expected)}"
+            return board if board["live"] else None
+
+        board = eventually(follows, within=within) or {}
+        shown.append({name: value for name, value in board.items() if name != "as_of"})
+    assert all(board == shown[0] for board in shown), f"gateways differ at {sequence}: {shown}"
+    return f"boards of {len(shown)} gateways as the tables say at {sequence}, {time.monotonic() - started:.1f} s"
+
+
+def board_of_tables(platform: DeployedPlatform, hall: Hall) -> tuple[int, dict[str, Any]]:
+    """The sequence of a site's stream and its board of the newest business date, recomputed from ticketing's tables."""
+    schema = hall.regency.replace("-", "_")
+    with psycopg.connect(platform.postgres.url("ticketing")) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        head = connection.execute(
+            f"SELECT sequence FROM {schema}.stream WHERE source = %s", [f"/regencies/{hall.regency}/ticketing/sites/{hall.site}"]
+        ).fetchone()
+        names = ("service", "status", "counter", "arrived_at", "periods")
+        rows = connection.execute(
+            f"SELECT prefix, number, {', '.join(names)} FROM {schema}.ticket WHERE site = %s AND business_date ="
+            f" (SELECT (now() AT TIME ZONE (data->>'timezone'))::date FROM {schema}.catalog_copy WHERE kind = 'site' AND id = %s)",
+            [hall.site, hall.site],
+        ).fetchall()
+    tickets = []
+    for prefix, number, *values in rows:
+        ticket = dict(zip(names, values, strict=True))
+        tickets.append({**ticket, "number": f"{prefix}-{number:03d}", "arrived_at": ticket["arrived_at"].isoformat()})
+    return (0 if head is None else head[0]), recomputed(tickets)

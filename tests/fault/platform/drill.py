@@ -94,6 +94,7 @@ class Drills:
 
     def run(self, fault: Callable[[Ledger], None]) -> str:
         """Play the journeys with the fault in their middle, audit everything, and return the figures."""
+        self._watch_boards()
         day = Day(self.platform, self.hall, JOURNEYS)
         day.begin()
         try:
@@ -107,6 +108,11 @@ class Drills:
         recovery = self.platform.wait_ready(RECOVERY_SECONDS)
         story = f"{before} of {JOURNEYS} journeys done before, {during} when the fault was over; all ready {recovery:.1f} s later"
         return "; ".join([story, *self.audit(day)])
+
+    def _watch_boards(self) -> None:
+        """Have every gateway show the hall's board, so that it lives through the fault."""
+        for number in range(len(self.platform.http_ports)):
+            self.platform.client(gateway=number).get(f"{self.hall.path}/sites/{self.hall.site}/board")
 
     def process(self, part: str) -> ServiceProcess:
         """The first replica of a part."""
@@ -140,7 +146,7 @@ class Drills:
         checker.check_tickets(tickets)
         assert all((ticket["status"], ticket["version"]) == ("completed", 4) for ticket in tickets)
         figures = [day.ledger.figures(), f"latest commit {latest:.2f} s after its request", f"{repeated} repeats agree"]
-        return [*figures, self._audit_events(tickets)]
+        return [*figures, self._audit_events(tickets), checker.check_boards(self.platform, self.hall)]
 
     def _audit_events(self, tickets: list[dict[str, Any]]) -> str:
         log = checker.check_log(self.platform, self.hall, tickets)
