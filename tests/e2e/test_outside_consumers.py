@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,13 @@ def readme_program() -> str:
 
 @pytest.fixture
 def listener(facts: dict[str, Any], tmp_path: Path) -> Iterator[Path]:
+    """The README's program at work; the file that it prints to."""
+    with listening(facts, tmp_path) as printed:
+        yield printed
+
+
+@contextmanager
+def listening(facts: dict[str, Any], tmp_path: Path) -> Iterator[Path]:
     """The README's program in a process of its own, with nothing but the URL; yields what it prints."""
     program, printed = tmp_path / "listener.py", tmp_path / "printed"
     program.write_text(readme_program())
@@ -185,11 +193,15 @@ def test_the_password_is_shown_once_and_the_address_is_the_public_one(mpp: Mpp, 
     assert "sekali" not in mpp("consumers", "list").stdout
 
 
-def test_one_that_is_cut_off_hears_nothing_and_signs_in_no_more(deployed_platform: DeployedPlatform, mpp: Mpp):
+def test_one_that_is_cut_off_is_told_so_and_signs_in_no_more(deployed_platform: DeployedPlatform, mpp: Mpp, tmp_path: Path):
     facts = json.loads(mpp("consumers", "add", "sebentar", "--regency", REGENCY, "--json").stdout)
     client = consumer_client(deployed_platform, facts)
     assert client.get(EVENTS).status == 200
-    assert mpp("consumers", "revoke", "sebentar", "--regency", REGENCY).returncode == 0
+    with listening(facts, tmp_path) as printed:
+        ticket = take_number(deployed_platform.client(), LAMPUNG_TIMUR, "CPL-KTP").body["id"]
+        eventually(lambda: heard(printed, ticket))
+        assert mpp("consumers", "revoke", "sebentar", "--regency", REGENCY).returncode == 0
+        eventually(lambda: "ACCESS_REFUSED" in printed.read_text(), within=20)
     refused = client.post("/v1/auth/token", {"username": facts["account"], "password": facts["password"]})
     assert (refused.status, refused.code) == (401, "credentials_invalid")
     client.close()
