@@ -143,6 +143,7 @@ TICKETING = (
     *_queries(
         "ticketing",
         (ticketing.GetTicket, "ticket"),
+        (ticketing.GetTicketByToken, "ticket"),
         (ticketing.ListTickets, "ticket_page"),
         (board.GetSiteDay, "site_day"),
     ),
