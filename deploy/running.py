@@ -21,6 +21,8 @@ def run_part(part: str, service_class: Callable[[str], type]) -> int:
         settings.database_url(part)
     if part == "ticketing":
         settings.required_ticket_token_secret()
+    if part == "notification":
+        settings.required_encryption_keys()
     if part == "gateway":
         settings.required_token_secret()
     return process.run([service_class(part)], settings, SUBSCRIPTIONS)

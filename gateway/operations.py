@@ -13,7 +13,7 @@ from gateway.call import Call, Surroundings
 from gateway.parameters import checked_payload, query_values
 from gateway.preconditions import TICKET_TOKEN, entity_tag, expected_version, is_unchanged
 from gateway.problems import Refusal
-from gateway.request_body import read_object
+from gateway.request_body import nothing_of, read_object
 from services.contracts.asyncapi import asyncapi_document
 
 _LONGEST_TICKET_TOKEN = 200
@@ -92,7 +92,8 @@ def payload_of(surroundings: Surroundings, call: Call) -> dict[str, Any]:
     """Return the payload of the route's contract from path, query, headers and body; raises ``Refusal``."""
     route = call.route
     parameters = _parameters(call)
-    body = read_object(call.request, surroundings.settings.max_body_bytes) if route.method != "GET" else {}
+    read = nothing_of if route.any_body else read_object
+    body = read(call.request, surroundings.settings.max_body_bytes) if route.method != "GET" else {}
     return checked_payload(route, parameters, body)
 
 

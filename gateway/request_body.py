@@ -49,6 +49,12 @@ def read_object(request: Request, limit: int) -> dict[str, Any]:
     return value
 
 
+def nothing_of(request: Request, limit: int) -> dict[str, Any]:
+    """Read a body of any media type and forget it; refuses one that is too large or cut short."""
+    _read(request, limit)
+    return {}
+
+
 def _read(request: Request, limit: int) -> bytes:
     declared = request.content_length
     if declared is not None and declared > limit:

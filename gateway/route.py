@@ -73,6 +73,8 @@ class Route:
     """Template of the ``Location`` header of something new, filled from the answer."""
     tagged: bool = False
     """The answer's version is its entity tag."""
+    any_body: bool = False
+    """A body of any media type is read and forgotten: mail programs post a form (RFC 8058) that holds nothing of use."""
     media_type: str = "application/json"
     page: bool = False
     """For people's browsers: no part of the API, and a refusal is a page as well."""

@@ -47,7 +47,9 @@ def _of_content(route: Route) -> Iterator[str]:
         return
     yield from ("parameter_invalid", "service_unavailable", "deadline_exceeded", "busy")
     if route.method != "GET":
-        yield from ("json_malformed", "body_too_large", "media_type_unsupported", "payload_invalid")
+        yield from ("json_malformed", "body_too_large")
+    if route.method != "GET" and not route.any_body:
+        yield from ("media_type_unsupported", "payload_invalid")
     if route.command:
         yield from ("idempotency_key_invalid", "idempotency_key_reused")
 

@@ -99,6 +99,8 @@ class UnitOfWork(Work):
         self.service = service
         self.regency = regency
         self.emitted: list[Event] = []
+        self.rouses = False
+        """Set when this unit leaves work for others of the process: they are woken after the commit."""
 
     def emit(self, event: Event) -> None:
         """Say what happened; written with the state at commit, the stream's row locked last."""
@@ -137,7 +139,7 @@ class Database:
         self.service = service
         self.clock = clock or SystemClock()
         self.committed: list[Any] = []
-        """Called without arguments after each commit that wrote events (the relay's wake-up)."""
+        """Called without arguments after each commit that wrote events or left other work (the relay's wake-up)."""
         self._placement = dict(placement or {})
         self._needed = NeededRevisions.of(migrations)
         self._behind: list[str] = []
@@ -173,7 +175,7 @@ class Database:
             if work.emitted:
                 events.record(work)
             _check_deadline(call)
-        if work.emitted:
+        if work.emitted or work.rouses:
             for wake in self.committed:
                 wake()
 

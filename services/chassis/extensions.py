@@ -101,6 +101,16 @@ class RpcAccess(SharedExtension):
         self.client.stop()
 
 
+class RpcProvider(DependencyProvider):
+    """Injects a client for calling other services."""
+
+    access = RpcAccess()
+
+    def get_dependency(self, worker_ctx: Any) -> RpcClient:
+        """Return the client."""
+        return self.access.client
+
+
 class SettingsProvider(DependencyProvider):
     """Injects the process's :class:`Settings`."""
 

@@ -76,3 +76,19 @@ TURNSTILE_WAITERS = Gauge("mpp_turnstile_waiters", "Commands waiting for their r
 
 TICKETS_WAITING = Gauge("mpp_tickets_waiting", "Tickets in state waiting today.", ["regency"])
 LONGEST_WAIT = Gauge("mpp_tickets_longest_wait_seconds", "Wait of the ticket that has waited longest.", ["regency"])
+
+DELIVERIES = Counter(
+    "mpp_deliveries_total",
+    "Attempts to deliver; outcome is delivered, retry, failed, superseded, uncertain or withdrawn.",
+    ["channel", "outcome"],
+)
+DELIVERY_DURATION = Histogram(
+    "mpp_delivery_duration_seconds", "Attempts to deliver, from connection to answer.", ["channel"], buckets=(*_LATENCY, 15.0, 60.0)
+)
+DELIVERY_OLDEST_DUE = Gauge(
+    "mpp_delivery_oldest_due_age_seconds", "How long the oldest delivery waits that is due and taken by nobody.", ["server"]
+)
+DELIVERIES_UNDER_WAY = Gauge("mpp_deliveries_under_way", "Attempts to deliver that run now.", ["channel"])
+DELIVERY_FAILURES = Counter("mpp_delivery_rounds_failed_total", "Rounds in which deliveries could not be looked for or written down.")
+WEBHOOK_PAUSES = Counter("mpp_webhook_pauses_total", "Webhooks that were paused automatically.", ["reason"])
+WEBHOOKS_PAUSED = Gauge("mpp_webhooks_paused", "Webhooks that are paused, in all regencies, as the last round of upkeep found them.")

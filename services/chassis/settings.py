@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from services.chassis.delivery_settings import DeliverySettings
+
 SERVICES = ("catalog", "ticketing", "notification", "reporting")
 """The services that own a database, in the order in which they are started."""
 
@@ -30,6 +32,8 @@ ADJUSTABLE = frozenset(
             "MPP_MOST_STREAMS_PER_CLIENT",
             "MPP_EVENT_LOG_MONTHS",
         ),
+        *("MPP_SMTP_URL", "MPP_MAIL_FROM", "MPP_PUBLIC_URL", "MPP_SUBSCRIPTION_RETENTION_DAYS"),
+        *("MPP_WEBHOOK_ALLOWED_NETWORKS", "MPP_WEBHOOK_ALLOW_HTTP"),
     }
 )
 """What a shell may say about an embedded installation; everything else is the installation's own."""
@@ -74,6 +78,9 @@ class Settings:
     placement: Mapping[str, str] = field(default_factory=dict)
     """Regencies on another database server: slug -> ``host:port``."""
     data_dir: str = ""
+    encryption_keys: tuple[str, ...] = ()
+    """Secrets behind what is encrypted at rest, the newest first."""
+    delivery: DeliverySettings = field(default_factory=DeliverySettings)
 
     @property
     def embedded(self) -> bool:
@@ -114,6 +121,8 @@ class Settings:
             event_log_months=_integer(environ, "MPP_EVENT_LOG_MONTHS", 24, 1, 1_200),
             placement=_placement(environ),
             data_dir=environ.get("MPP_DATA_DIR", ""),
+            encryption_keys=_encryption_keys(environ, "MPP_ENCRYPTION_KEYS"),
+            delivery=_delivery(environ),
         )
 
     @classmethod
@@ -157,6 +166,11 @@ class Settings:
     def required_ticket_token_secret(self) -> str:
         """Return the secret behind the citizens' ticket tokens; raises :class:`SettingsError` when it is not set."""
         return self._required(self.ticket_token_secret, "MPP_TICKET_TOKEN_SECRET")
+
+    def required_encryption_keys(self) -> tuple[str, ...]:
+        """Return the secrets behind encryption at rest; raises :class:`SettingsError` when none is set."""
+        self._required("".join(self.encryption_keys), "MPP_ENCRYPTION_KEYS")
+        return self.encryption_keys
 
     @staticmethod
     def _required(value: str, variable: str) -> str:
@@ -274,3 +288,17 @@ def _secret(environ: Mapping[str, str], name: str) -> str:
     if value and len(value) < MIN_SECRET_LENGTH:
         raise SettingsError(f"{name} must have at least {MIN_SECRET_LENGTH} characters.")
     return value
+
+
+def _encryption_keys(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    keys = tuple(part.strip() for part in environ.get(name, "").split(",") if part.strip())
+    if any(len(key) < MIN_SECRET_LENGTH for key in keys) or len(set(keys)) != len(keys):
+        raise SettingsError(f"{name}: each key must have at least {MIN_SECRET_LENGTH} characters, and none stand there twice.")
+    return keys
+
+
+def _delivery(environ: Mapping[str, str]) -> DeliverySettings:
+    try:
+        return DeliverySettings.from_environment(environ)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error

@@ -33,6 +33,22 @@ RULES: dict[str, tuple[str, str]] = {
         "Kata sandi percobaan hanya untuk mode embedded; pilih yang lain.",
         "The demonstration's password is for embedded mode only; choose another one.",
     ),
+    "url_not_https": ("Harus diawali https://.", "Must begin with https://."),
+    "url_with_password": ("Tidak boleh memuat nama pengguna atau kata sandi.", "Must not hold a user name or password."),
+    "url_host": (
+        "Nama host tidak benar; gunakan nama domain, atau alamat IP dalam bentuk biasa.",
+        "The host is not valid; use a domain name, or an IP address in its usual form.",
+    ),
+    "url_port": ("Port harus antara 1 dan 65535.", "The port must be between 1 and 65535."),
+    "url_fragment": ("Hapus bagian setelah tanda #.", "Leave out the part behind #."),
+    "url_internal": (
+        "Alamat ini berada di jaringan internal dan tidak boleh dihubungi.",
+        "This address is in an internal network, which must not be reached.",
+    ),
+    "event_type_unpublished": (
+        "Jenis peristiwa ini tidak ada; yang ada: {known}.",
+        "There is no such event type; there are: {known}.",
+    ),
     # shapes of single fields
     "required": ("Wajib diisi.", "This field is required."),
     "unknown": ("Isian ini tidak dikenal; hapuslah.", "This field is not known here; leave it out."),
@@ -106,6 +122,12 @@ RULES: dict[str, tuple[str, str]] = {
     "stream_source": ("Nama aliran peristiwa.", "A stream, such as /regencies/lampung-timur/ticketing/sites/sukadana."),
     "event_type": ("Jenis peristiwa, misalnya mpp.ticket.called.", "An event type, such as mpp.ticket.called."),
     "sequence_seen": ("Urutan: 1 sampai 20 angka.", "A sequence: 1 to 20 digits."),
+    "url": ("Alamat lengkap, misalnya https://mpp.example.id/kejadian.", "A full address, such as https://mpp.example.id/events."),
+    "event_filter": (
+        "Jenis peristiwa (ticket.called), semua dari satu kelompok (ticket.*) atau semua (*).",
+        "An event type (ticket.called), all of an aggregate (ticket.*), or all (*).",
+    ),
+    "email_address": ("Alamat surel, misalnya budi@example.id.", "An e-mail address, such as budi@example.id."),
     "sequence": ("Nomor urut 20 angka.", "A sequence of 20 digits."),
     "traceparent": ("Traceparent menurut W3C Trace Context.", "A traceparent of W3C Trace Context."),
     "queue": ("Nama antrean pesan, misalnya ticketing.catalog.", "A queue, such as ticketing.catalog."),

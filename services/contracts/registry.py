@@ -169,8 +169,40 @@ REPORTING = (
 )
 
 NOTIFICATION = (
-    *_queries("notification", (notification.ListNotices, "notice_list")),
-    *_answers("notification", notification.NoticeList),
+    *_queries(
+        "notification",
+        (notification.ListNotices, "notice_list"),
+        (notification.ListWebhooks, "webhook_page"),
+        (notification.GetWebhook, "webhook"),
+        (notification.ListDeliveries, "delivery_page"),
+        (notification.ListWebhookDeliveries, "delivery_page"),
+        (notification.GetSubscription, "subscription"),
+    ),
+    *_commands(
+        "notification",
+        (notification.CreateWebhook, "created_webhook"),
+        (notification.UpdateWebhook, "webhook"),
+        (notification.DeleteWebhook, "webhook"),
+        (notification.RotateWebhookSecret, "created_webhook"),
+        (notification.TestWebhook, "delivery"),
+        (notification.PauseWebhook, "webhook"),
+        (notification.ResumeWebhook, "webhook"),
+        (notification.RedeliverWebhook, "delivery"),
+        (notification.Redeliver, "delivery"),
+        (notification.CreateSubscription, "subscription"),
+        (notification.DeleteSubscription, "subscription"),
+        (notification.Unsubscribe, "subscription"),
+    ),
+    *_answers(
+        "notification",
+        notification.NoticeList,
+        notification.Webhook,
+        notification.CreatedWebhook,
+        notification.WebhookPage,
+        notification.Delivery,
+        notification.DeliveryPage,
+        notification.Subscription,
+    ),
 )
 
 GATEWAY = (*_answers("gateway", board.Board),)

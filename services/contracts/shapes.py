@@ -159,3 +159,10 @@ SEQUENCE = Notation("sequence", r"[0-9]{20}")
 SEQUENCE_SEEN = Notation("sequence_seen", r"[0-9]{1,20}")
 TRACEPARENT = Notation("traceparent", r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 QUEUE = Shape("queue", r"[a-z]+\.[a-z]+")
+URL = Shape("url", rf"[hH][tT][tT][pP][sS]?://[^\s{_CONTROL}]+")
+EVENT_FILTER = Notation("event_filter", r"(\*|[a-z_]+\.(\*|[a-z_]+))")
+EMAIL_ADDRESS = Notation(
+    "email_address",
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?",
+    exists=lambda address: len(address.rpartition("@")[0]) <= 64,
+)

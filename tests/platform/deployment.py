@@ -68,7 +68,7 @@ class DeployedPlatform:
         self._broker_url = rabbitmq.url.replace(f":{rabbitmq.port}/", f":{broker_port or rabbitmq.port}/")
         self._log_level = log_level
         self._gateway_environment = dict(gateway_environment or {})
-        self.secrets = {name: secrets.token_hex(32) for name in ("MPP_TOKEN_SECRET", "MPP_TICKET_TOKEN_SECRET")}
+        self.secrets = {name: secrets.token_hex(32) for name in ("MPP_TOKEN_SECRET", "MPP_TICKET_TOKEN_SECRET", "MPP_ENCRYPTION_KEYS")}
         self.http_ports = [free_port() for _ in range(gateways)]
         self.catalog = self._part("catalog")
         self.ticketing, self.notification, self.reporting = (
@@ -107,6 +107,8 @@ class DeployedPlatform:
         own = {f"MPP_{part.upper()}_DATABASE_URL": self.database_url(part)}
         if part == "ticketing":
             own["MPP_TICKET_TOKEN_SECRET"] = self.secrets["MPP_TICKET_TOKEN_SECRET"]
+        if part == "notification":
+            own["MPP_ENCRYPTION_KEYS"] = self.secrets["MPP_ENCRYPTION_KEYS"]
         return {**common, **own}
 
     def _part(self, part: str, number: int = 1, **more: str) -> ServiceProcess:

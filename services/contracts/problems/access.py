@@ -83,6 +83,9 @@ UNKNOWN_PROBLEMS: dict[str, Problem] = {
         "Aliran yang ada: GET /v1/{regency}/events/streams.",
         "Streams that exist: GET /v1/{regency}/events/streams.",
     ),
+    "webhook_unknown": Problem(404, "Webhook tidak dikenal", "The webhook is not known"),
+    "delivery_unknown": Problem(404, "Pengiriman tidak dikenal", "The delivery is not known"),
+    "subscription_unknown": Problem(404, "Langganan tidak dikenal", "The subscription is not known"),
     "dead_letter_unknown": Problem(
         404,
         "Peristiwa gagal itu tidak ditemukan",

@@ -59,9 +59,11 @@ def test_an_unknown_path_is_unknown_to_everybody(edge, problem_of):
 @pytest.mark.parametrize("method", ["OPTIONS", "DELETE", "PUT", "TRACE", "PROPFIND"])
 @pytest.mark.parametrize("path", sorted({route.path for route in ROUTES}))
 def test_a_method_that_a_path_does_not_have_is_refused_with_those_it_has(edge, problem_of, path, method):
-    url = path.replace("{regency}", "lampung-timur").replace("{id}", "x").replace("{counter}", "x")
-    response = edge.send(method, url)
+    url = path.replace("{regency}", "lampung-timur").replace("{id}", "x").replace("{counter}", "x").replace("{webhook}", "x")
     expected = {route.method for route in ROUTES if route.path == path}
+    if method in expected:
+        return
+    response = edge.send(method, url)
     expected |= {"HEAD"} if "GET" in expected else set()
     assert problem_of(response)["code"] == "method_not_allowed"
     assert set(response.headers["Allow"].split(", ")) == expected

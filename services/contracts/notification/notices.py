@@ -1,4 +1,4 @@
-"""Contracts of notification: what a citizen is told about a ticket. Texts name the number, never the person."""
+"""What a citizen is told about a ticket. Texts name the number, never the person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notification's tables and all of its SQL. Each function is one statement."""
+"""What is known of tickets and places, and the notices."""
 
 from __future__ import annotations
 
@@ -32,8 +32,11 @@ What became of tickets is not among them: notices are this service's own facts, 
 
 # The row lock that the update takes puts replicas that hear of one ticket at the same time one behind the other.
 _FOLLOW = sa.text("""
-    INSERT INTO followed_ticket AS known (id, version) VALUES (CAST(:id AS uuid), :version)
-    ON CONFLICT (id) DO UPDATE SET version = greatest(known.version, excluded.version)
+    INSERT INTO followed_ticket AS known (id, version, ended_at)
+    VALUES (CAST(:id AS uuid), :version, CAST(:ended_at AS timestamptz))
+    ON CONFLICT (id) DO UPDATE SET version = greatest(known.version, excluded.version),
+        ended_at = CASE WHEN excluded.version > known.version THEN excluded.ended_at ELSE known.ended_at END
+    RETURNING version
 """)
 
 _KEEP_NOTICE = sa.text("""
@@ -66,9 +69,14 @@ def keep_place_name(work: UnitOfWork, kind: str, id: str, name: str, version: in
     work.execute(newer)
 
 
-def follow(work: UnitOfWork, ticket: str, version: int) -> None:
-    """Remember the newest version of a ticket that has been heard of, and lock the ticket until the unit ends."""
-    work.execute(_FOLLOW, {"id": ticket, "version": version})
+def follow(work: UnitOfWork, ticket: str, version: int, ended_at: datetime | None) -> bool:
+    """Remember the newest version of a ticket that has been heard of, and lock the ticket until the unit ends.
+
+    :param ended_at: when this version ended the ticket, ``None`` for one that goes on.
+    :return: whether ``version`` is the newest.
+    """
+    newest: int = work.execute(_FOLLOW, {"id": ticket, "version": version, "ended_at": ended_at}).scalar_one()
+    return newest == version
 
 
 def keep_notice(work: UnitOfWork, ticket: str, version: int, kind: str, happened_at: datetime, parameters: Mapping[str, Any]) -> None:

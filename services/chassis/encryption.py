@@ -1,0 +1,78 @@
+"""Encryption at rest: personal data and secrets that others gave us stand in no table in clear.
+
+`MPP_ENCRYPTION_KEYS` lists secrets, newest first: the first encrypts, all of them decrypt. To change it, put a new
+one in front, restart, run ``mpp keys rotate``, and drop the old one. From each secret a key is derived per *purpose*,
+so that what was encrypted as a mail address can never be read as a webhook's secret, and one more for the keyed hash
+by which equal values are found without being readable.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+KEY_BYTES = 32
+
+
+class KeyUnknown(Exception):
+    """What is stored was encrypted with a key that is not among `MPP_ENCRYPTION_KEYS`, or was damaged.
+
+    Nothing is lost by it: with the key back in the list it can be read again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("encrypted with a key that MPP_ENCRYPTION_KEYS does not hold")
+
+
+class Keyring:
+    """The keys of one installation."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        """``secrets``: newest first, each of 32 characters or more and unguessable."""
+        if not secrets:
+            raise ValueError("a keyring without keys")
+        self._secrets = tuple(secrets)
+
+    def encrypt(self, text: str, purpose: str) -> str:
+        """Return ``text`` encrypted with the newest key, in ASCII; the same text looks different each time."""
+        return self._ciphers(purpose).encrypt(text.encode()).decode("ascii")
+
+    def decrypt(self, token: str, purpose: str) -> str:
+        """Return the text of :meth:`encrypt`; raises :class:`KeyUnknown`."""
+        try:
+            return self._ciphers(purpose).decrypt(token.encode()).decode()
+        except InvalidToken as error:
+            raise KeyUnknown from error
+
+    def is_current(self, token: str, purpose: str) -> bool:
+        """Whether ``token`` was made with the newest key."""
+        try:
+            self._newest(purpose).decrypt(token.encode())
+        except InvalidToken:
+            return False
+        return True
+
+    def hashes(self, text: str, purpose: str) -> list[str]:
+        """Return the keyed hashes under which ``text`` may be stored, that of the newest key first."""
+        message = text.encode()
+        return [hmac.new(_derived(secret, f"hash:{purpose}"), message, hashlib.sha256).hexdigest() for secret in self._secrets]
+
+    def _newest(self, purpose: str) -> Fernet:
+        return _cipher(self._secrets[0], purpose)
+
+    def _ciphers(self, purpose: str) -> MultiFernet:
+        return MultiFernet([_cipher(secret, purpose) for secret in self._secrets])
+
+
+def _cipher(secret: str, purpose: str) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(_derived(secret, f"encrypt:{purpose}")))
+
+
+def _derived(secret: str, use: str) -> bytes:
+    return HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=f"mpp:{use}".encode()).derive(secret.encode())

@@ -1,0 +1,28 @@
+"""Places in lists, as opaque texts."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from datetime import UTC, datetime
+
+from services.chassis.errors import DomainError
+
+
+def cursor_behind(created_at: datetime, id: str) -> str:
+    """Return the cursor behind an item."""
+    return base64.urlsafe_b64encode(json.dumps([created_at.isoformat(), id]).encode()).decode().rstrip("=")
+
+
+def place_of(cursor: str | None) -> tuple[datetime, str] | None:
+    """Return time and id that :func:`cursor_behind` was given; refuses with ``parameter_invalid``."""
+    if cursor is None:
+        return None
+    try:
+        place = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        created_at, last = json.loads(place)
+        return datetime.fromisoformat(created_at).astimezone(UTC), str(uuid.UUID(last))
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        problem = {"field": "cursor", "rule": "opaque", "message": "Not a cursor of this list."}
+        raise DomainError("parameter_invalid", errors=[problem]) from error

@@ -1,0 +1,87 @@
+"""Subscriptions: an address that is told about one ticket. Who holds the ticket's token decides; staff see it masked.
+
+Ticketing knows whether a token fits, so it is asked first, outside of any transaction; what it answers goes into the
+command as ``ticket``.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from services.chassis.database import UnitOfWork
+from services.chassis.encryption import Keyring
+from services.chassis.errors import DomainError
+from services.chassis.settings import Settings
+from services.notification import domain, store
+from services.notification.channels.mail import ADDRESS_PURPOSE
+
+OPEN_TICKET_STATES = ("reserved", "waiting", "called", "serving", "on_hold", "no_show")
+"""Something can still be told of these; a no-show may rejoin."""
+
+MOST_ADDRESSES = 3
+"""Per ticket: the citizen, and who helps. More would be a way to send mail to strangers."""
+
+
+def create_subscription(work: UnitOfWork, data: dict[str, Any], ticket: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Tell an address about a ticket from its present version on; the same address again: change kinds and language.
+
+    :param ticket: the ticket as ticketing answered who holds its token.
+    """
+    if settings.delivery.mail_server is None:
+        raise DomainError("mail_not_configured")
+    if ticket["status"] in domain.ENDED_TICKET_STATES - {"no_show"}:
+        raise DomainError("ticket_state_conflict", status=ticket["status"], allowed=list(OPEN_TICKET_STATES))
+    keyring, address = Keyring(settings.required_encryption_keys()), _normal(data["email"])
+    hashes = keyring.hashes(address, ADDRESS_PURPOSE)
+    present = store.mail.hashes_of_ticket(work, ticket["id"])
+    known = next((present[each] for each in hashes if each in present), None)
+    if known is not None:
+        store.mail.change(work, known, data["locale"], data["kinds"])
+        return _found(work, known)
+    if len(present) >= MOST_ADDRESSES:
+        raise DomainError("subscription_limit_reached", limit=MOST_ADDRESSES)
+    row = {
+        "id": str(uuid.uuid4()),
+        "ticket": ticket["id"],
+        "address": keyring.encrypt(address, ADDRESS_PURPOSE),
+        "address_hash": hashes[0],
+        "masked": domain.masked(address),
+        "locale": data["locale"],
+        "kinds": list(data["kinds"]),
+        "from_version": ticket["version"],
+        "created_at": work.now,
+    }
+    store.mail.add(work, row)
+    return _found(work, row["id"])
+
+
+def get_subscription(work: UnitOfWork, id: str) -> dict[str, Any]:
+    """Return a subscription with its address masked; refuses with ``subscription_unknown``."""
+    return _found(work, id)
+
+
+def delete_subscription(work: UnitOfWork, id: str) -> dict[str, Any]:
+    """Erase a subscription and what is on its way to it; answer what it was."""
+    answer = _found(work, id)
+    store.mail.delete(work, id)
+    return answer
+
+
+def unsubscribe(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+    """Erase a subscription for who holds a mail of it: its id is random and stands nowhere else."""
+    return delete_subscription(work, data["id"])
+
+
+def _found(work: UnitOfWork, id: str) -> dict[str, Any]:
+    row = store.mail.find(work, id)
+    if row is None:
+        raise DomainError("subscription_unknown")
+    shown = {name: row[name] for name in ("id", "ticket", "locale", "kinds")}
+    return {**shown, "email": row["masked"], "created_at": row["created_at"].isoformat()}
+
+
+def _normal(address: str) -> str:
+    """Domains do not tell capitals from small letters; whether the part before them does is the receiver's business."""
+    local, _, domain_name = address.rpartition("@")
+    return f"{local}@{domain_name.lower()}"
