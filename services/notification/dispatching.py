@@ -165,7 +165,8 @@ class _Visit:
 
     def follow(self, hints: Sequence[int]) -> None:
         """Take note of hints."""
-        self._new.update(hints)
+        with self._count:
+            self._new.update(hints)
         self._stirred.set()
 
     def stir(self) -> None:
@@ -176,17 +177,20 @@ class _Visit:
         """Claim and deliver until nothing is due; never raises."""
         while True:
             self._stirred.clear()
-            self._followed |= self._new
-            self._new = set()
+            with self._count:
+                self._followed |= self._new
+                self._new = set()
+                # Before claiming: an attempt that ends meanwhile may leave something to claim.
+                idle = not any(self._under_way.values())
             claimed, failed = 0, False
             try:
                 if not self._dispatcher.stopping.is_set():
                     claimed = sum(self._begin(channel) for channel in self._dispatcher.channels)
-            except Exception as error:  # noqa: BLE001  (its hints come up again)
+            except Exception as error:
                 failed = True
                 metrics.DELIVERY_FAILURES.inc()
-                log.warning("deliveries_not_claimed", regency=self.regency, reason=type(error).__name__)
-            if claimed == 0 and not any(self._under_way.values()) and self._ended(failed):
+                log.warning("deliveries_not_claimed", regency=self.regency, exc_info=None if isinstance(error, Unavailable) else error)
+            if idle and claimed == 0 and self._ended(failed):
                 return
             if claimed == 0 or failed:
                 self._stirred.wait(LOOK_SECONDS)
@@ -205,13 +209,14 @@ class _Visit:
         free = self._taken(self._dispatcher.limits.per_regency - self._under_way[channel.name])
         if free == 0:
             return 0
-        parcels: list[Parcel] = []
+        begun = 0
         try:
             with self._dispatcher.database.regency_work(self.regency) as work:
                 recovered = store.deliveries.recover(work)
                 parcels = channel.claim(work, free)
+            begun = len(parcels)
         finally:
-            for _ in range(free - len(parcels)):
+            for _ in range(free - begun):
                 self._dispatcher.slots.release()
         for state in recovered:
             metrics.DELIVERIES.labels("any", "uncertain" if state == "uncertain" else "recovered").inc()

@@ -95,7 +95,7 @@ _CLAIM_MAIL = sa.text("""
         FROM free WHERE delivery.id = free.id RETURNING delivery.*
     )
     SELECT CAST(claimed.id AS text) AS id, CAST(claim AS text) AS claim, attempts, CAST(subscription.id AS text) AS subscription,
-        address, locale, kind, parameters, site.name AS site_name, counter.name AS counter_name
+        address, locale, notice.kind, parameters, site.name AS site_name, counter.name AS counter_name
     FROM claimed JOIN subscription ON subscription.id = claimed.subscription
     LEFT JOIN notice ON notice.ticket = claimed.ticket AND notice.version = claimed.version
     LEFT JOIN place_name site ON site.kind = 'site' AND site.id = parameters->>'site'

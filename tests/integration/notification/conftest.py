@@ -2,6 +2,7 @@
 
 import itertools
 import secrets
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from services.contracts import notification as contracts
 from services.contracts.examples import EXAMPLES
 from services.contracts.subscriptions import NOTIFICATION_TICKETING
 from services.notification import usecases
+from tests.integration.notification.sending import Sending
+from tests.receivers import HttpReceiver, Mailbox
 from tests.ticket_journeys import OPENING, Happening
 
 MIGRATIONS = Path(services.notification.__file__).parent / "migrations"
@@ -68,7 +71,7 @@ class Notification:
         """Have the catalogue tell of the published example of a site or counter, in a version."""
         entity = {**EXAMPLES["catalog"][kind], **changes, "version": version}
         source, event_type = f"/regencies/{self.regency}/catalog", f"catalog.{kind}_changed"
-        event = Envelope("0", source, event_type, entity["id"], OPENING, self.regency, version, {kind: entity})
+        event = Envelope(str(uuid.uuid4()), source, event_type, entity["id"], OPENING, self.regency, version, {kind: entity})
         with self.work() as work:
             usecases.apply_catalog_event(work, event)
 
@@ -97,3 +100,24 @@ def new_notification(provisioner, database) -> Callable[[], Notification]:
 def notification(new_notification) -> Notification:
     """Notification of a regency in which nothing has happened."""
     return new_notification()
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    """A mail server that takes everything until a test says otherwise."""
+    with Mailbox() as mailbox:
+        yield mailbox
+
+
+@pytest.fixture
+def receiver() -> Iterator[HttpReceiver]:
+    """An HTTP server that takes everything until a test says otherwise."""
+    with HttpReceiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def sending(new_notification, mailbox) -> Sending:
+    """Notification of a new regency with both channels."""
+    made = new_notification()
+    return Sending(made.database, made.regency, mail_port=mailbox.port)

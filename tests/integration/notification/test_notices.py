@@ -157,7 +157,7 @@ def test_what_is_stored_says_nothing_about_the_person(notification):
     with notification.work() as work:
         rows = [row._asdict() for row in work.execute(sa.text("SELECT * FROM notice JOIN followed_ticket ON id = ticket"))]
     assert {name for row in rows for name in row} == {
-        *("ticket", "version", "kind", "happened_at", "created_at", "parameters", "id"),
+        *("ticket", "version", "kind", "happened_at", "created_at", "parameters", "id", "ended_at"),
     }
     assert {name for row in rows for name in row["parameters"]} == {"number", "site", "counter", "outcome"}
     assert "priority" not in json.dumps([row["parameters"] for row in rows])
