@@ -10,6 +10,7 @@ from deploy.cli.consumers import consumers
 from deploy.cli.dead_letters import dead_letters
 from deploy.cli.events import events
 from deploy.cli.failures import explained
+from deploy.cli.keys import keys
 from deploy.cli.operators import operator
 from deploy.cli.rebuild import rebuild
 from deploy.cli.regency import migrate, regency, seed_command
@@ -69,6 +70,7 @@ mpp.add_command(migrate)
 mpp.add_command(seed_command)
 mpp.add_command(regency)
 mpp.add_command(operator)
+mpp.add_command(keys)
 mpp.add_command(events)
 mpp.add_command(consumers)
 mpp.add_command(dead_letters)

@@ -65,10 +65,11 @@ class DeliverySettings:
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
         """Read the variables; raises ``ValueError`` naming the one that is unusable."""
         smtp_url, mail_from = environ.get("MPP_SMTP_URL", ""), environ.get("MPP_MAIL_FROM", "")
+        mail_server = MailServer.of(smtp_url) if smtp_url else None
         if smtp_url and not _ADDRESS.fullmatch(parseaddr(mail_from)[1]):
             raise ValueError("MPP_MAIL_FROM must be the sender of mail, such as MPP Lampung Timur <antrean@mpp.example.id>.")
         return cls(
-            mail_server=MailServer.of(smtp_url) if smtp_url else None,
+            mail_server=mail_server,
             mail_from=mail_from,
             public_url=_public_url(environ.get("MPP_PUBLIC_URL", "")),
             webhook_allowed_networks=_networks(environ.get("MPP_WEBHOOK_ALLOWED_NETWORKS", "")),

@@ -55,6 +55,8 @@ def configure(settings: Settings) -> None:
     # Libraries that log every request, every call or every reconnect attempt as news.
     for noisy in ("nameko", "amqp", "kombu", "eventlet", "alembic", "sqlalchemy", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    # It warns of odd answers with the address, which may hold a receiver's secret.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def _describe_exception(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from services.chassis.time_limit import TimeLimitExceeded, time_limit
 from services.notification.channels.urls import Target
@@ -72,6 +72,8 @@ class Poster:
             try:
                 try:
                     connection.connect()
+                except NewConnectionError:  # refused or unreachable; urllib3 counts it among the timeouts
+                    outcome = Outcome("retry", "connect_failed")
                 except (ConnectTimeoutError, TimeoutError):
                     outcome = Outcome("retry", "connect_timeout")
                 except ssl.SSLError:

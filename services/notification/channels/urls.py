@@ -82,6 +82,8 @@ def _port(parts: SplitResult) -> int:
 
 def _host(parts: SplitResult, allowed: tuple[Network, ...]) -> str:
     host = _in_ascii(parts.hostname or "")
+    if ("[" in parts.netloc) != (":" in host):
+        raise UrlRefused("url_host")
     try:
         address = literal_of(host)
     except ValueError:

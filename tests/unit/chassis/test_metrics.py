@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 HOUSE = Path(__file__).resolve().parents[3]
 DECLARED = {name: value for name, value in vars(metrics).items() if isinstance(value, MetricWrapperBase)}
 
-LABELS = {"service", "method", "outcome", "type", "consumer", "route", "status", "reason", "server", "regency"}
+LABELS = {"service", "method", "outcome", "type", "consumer", "route", "status", "reason", "server", "regency", "channel"}
 """Each has few values. Another label needs a thought about how many values it can have, and a line here."""
 
 WITH_REGENCY = {"mpp_tickets_waiting", "mpp_tickets_longest_wait_seconds"}
@@ -22,6 +22,10 @@ WITH_REGENCY = {"mpp_tickets_waiting", "mpp_tickets_longest_wait_seconds"}
 
 DESIRED = {
     "HTTP duration by route and outcome": "mpp_http_request_duration_seconds",
+    "deliveries by channel and outcome": "mpp_deliveries_total",
+    "oldest delivery that is due": "mpp_delivery_oldest_due_age_seconds",
+    "time to send": "mpp_delivery_duration_seconds",
+    "paused webhooks": "mpp_webhooks_paused",
     "RPC duration as called": "mpp_rpc_call_duration_seconds",
     "RPC duration as handled": "mpp_rpc_handled_duration_seconds",
     "events published": "mpp_events_published_total",

@@ -1,9 +1,11 @@
 """Settings come from the environment alone, and an unusable one is named."""
 
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
+from services.chassis.delivery_settings import DeliverySettings, MailServer
 from services.chassis.settings import Settings, SettingsError
 
 pytestmark = pytest.mark.unit
@@ -35,6 +37,13 @@ COMPLETE = {
     "MPP_EVENT_LOG_MONTHS": "3",
     "MPP_DATABASE_PLACEMENT": "lampung-timur=db2:5432, oku-timur=db3.example:5433",
     "MPP_DATA_DIR": "/data",
+    "MPP_ENCRYPTION_KEYS": f"{SECRET}, {SECRET}o",
+    "MPP_SMTP_URL": "starttls://mpp:p%40ss@mail.example.id",
+    "MPP_MAIL_FROM": "MPP <antrean@mpp.example.id>",
+    "MPP_PUBLIC_URL": "https://mpp.example.id/",
+    "MPP_WEBHOOK_ALLOWED_NETWORKS": "10.20.0.0/16, fd00:20::/32",
+    "MPP_WEBHOOK_ALLOW_HTTP": "true",
+    "MPP_SUBSCRIPTION_RETENTION_DAYS": "3",
 }
 
 
@@ -65,6 +74,15 @@ def test_every_variable_sets_its_setting():
         event_log_months=3,
         placement={"lampung-timur": "db2:5432", "oku-timur": "db3.example:5433"},
         data_dir="/data",
+        encryption_keys=(SECRET, SECRET + "o"),
+        delivery=DeliverySettings(
+            mail_server=MailServer("starttls", "mail.example.id", 587, "mpp", "p@ss"),
+            mail_from="MPP <antrean@mpp.example.id>",
+            public_url="https://mpp.example.id",
+            webhook_allowed_networks=(ip_network("10.20.0.0/16"), ip_network("fd00:20::/32")),
+            webhook_allow_http=True,
+            subscription_retention_days=3,
+        ),
     )
     assert settings.embedded
 
@@ -83,7 +101,19 @@ def test_rates_are_generous_only_in_embedded_mode():
 
 def test_no_secret_has_a_default():
     defaults = Settings.from_environment({})
-    assert (defaults.token_secret, defaults.ticket_token_secret) == ("", "")
+    assert (defaults.token_secret, defaults.ticket_token_secret, defaults.encryption_keys) == ("", "", ())
+    with pytest.raises(SettingsError, match="MPP_ENCRYPTION_KEYS"):
+        defaults.required_encryption_keys()
+
+
+def test_without_settings_no_mail_is_sent_and_nothing_internal_is_reached():
+    delivery = Settings.from_environment({}).delivery
+    assert (delivery.mail_server, delivery.webhook_allowed_networks, delivery.webhook_allow_http) == (None, (), False)
+
+
+def test_a_mail_server_needs_a_sender():
+    with pytest.raises(SettingsError, match="MPP_MAIL_FROM"):
+        Settings.from_environment({"MPP_SMTP_URL": "smtp://mail"})
 
 
 @pytest.mark.parametrize(
@@ -122,6 +152,21 @@ def test_no_secret_has_a_default():
         ("MPP_CATALOG_DATABASE_URL", "mysql://c@db/catalog"),
         ("MPP_CATALOG_DATABASE_URL", "postgresql://c@db:port/catalog"),
         ("MPP_ADMIN_DATABASE_URL", "postgres"),
+        ("MPP_ENCRYPTION_KEYS", "short"),
+        ("MPP_ENCRYPTION_KEYS", f"{SECRET},{SECRET}"),
+        ("MPP_SMTP_URL", "mail.example.id"),
+        ("MPP_SMTP_URL", "http://mail.example.id"),
+        ("MPP_SMTP_URL", "smtp://mpp:password@mail.example.id"),
+        ("MPP_SMTP_URL", "starttls://mpp@mail.example.id"),
+        ("MPP_SMTP_URL", "smtps://mail.example.id:port"),
+        ("MPP_PUBLIC_URL", "mpp.example.id"),
+        ("MPP_PUBLIC_URL", "https://mpp.example.id/?a=1"),
+        ("MPP_PUBLIC_URL", "https://user:password@mpp.example.id"),
+        ("MPP_WEBHOOK_ALLOWED_NETWORKS", "10.20.0.1/16"),
+        ("MPP_WEBHOOK_ALLOWED_NETWORKS", "localhost"),
+        ("MPP_WEBHOOK_ALLOW_HTTP", "yes"),
+        ("MPP_SUBSCRIPTION_RETENTION_DAYS", "-1"),
+        ("MPP_SUBSCRIPTION_RETENTION_DAYS", "soon"),
         ("MPP_DATABASE_PLACEMENT", "lampung-timur"),
         ("MPP_DATABASE_PLACEMENT", "lampung-timur=db2"),
         ("MPP_DATABASE_PLACEMENT", "lampung_timur=db2:5432"),
