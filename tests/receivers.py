@@ -154,7 +154,12 @@ class Mailbox:
     """A mail server that keeps what it takes. ``at_rcpt`` and ``at_data`` decide what it answers instead of 250."""
 
     def __init__(
-        self, *, tls: ssl.SSLContext | None = None, starttls: ssl.SSLContext | None = None, login: tuple[str, str] | None = None
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        starttls: ssl.SSLContext | None = None,
+        login: tuple[str, str] | None = None,
+        port: int = 0,
     ) -> None:
         self.letters: list[Letter] = []
         self.at_rcpt: Callable[[str], str] = lambda address: "250 OK"
@@ -171,7 +176,7 @@ class Mailbox:
             options = {"authenticator": authenticate, "auth_required": True}
         if starttls is not None:
             options |= {"tls_context": starttls, "require_starttls": True}
-        self.port = free_port()
+        self.port = port or free_port()
         self._options: dict[str, Any] = {"hostname": "127.0.0.1", "port": self.port, "ssl_context": tls, **options}
         self._controller: Controller | None = None
 

@@ -69,6 +69,8 @@ class DeployedPlatform:
         self._log_level = log_level
         self._gateway_environment = dict(gateway_environment or {})
         self.secrets = {name: secrets.token_hex(32) for name in ("MPP_TOKEN_SECRET", "MPP_TICKET_TOKEN_SECRET", "MPP_ENCRYPTION_KEYS")}
+        self.mail_port = free_port()
+        """Where notification hands letters over; a test that wants some listens there."""
         self.http_ports = [free_port() for _ in range(gateways)]
         self.catalog = self._part("catalog")
         self.ticketing, self.notification, self.reporting = (
@@ -109,6 +111,9 @@ class DeployedPlatform:
             own["MPP_TICKET_TOKEN_SECRET"] = self.secrets["MPP_TICKET_TOKEN_SECRET"]
         if part == "notification":
             own["MPP_ENCRYPTION_KEYS"] = self.secrets["MPP_ENCRYPTION_KEYS"]
+            own |= {"MPP_SMTP_URL": f"smtp://127.0.0.1:{self.mail_port}", "MPP_MAIL_FROM": "MPP <antrean@mpp.example.id>"}
+            own |= {"MPP_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8", "MPP_WEBHOOK_ALLOW_HTTP": "true"}
+            own["MPP_PUBLIC_URL"] = "https://mpp.example.id"
         return {**common, **own}
 
     def _part(self, part: str, number: int = 1, **more: str) -> ServiceProcess:
@@ -217,6 +222,12 @@ class DeployedPlatform:
     def another_ticketing(self) -> Iterator[ServiceProcess]:
         """One more ticketing replica for a while."""
         with self._part("ticketing", next(self._replicas)) as process:
+            yield process
+
+    @contextmanager
+    def another_notification(self) -> Iterator[ServiceProcess]:
+        """One more notification replica for a while."""
+        with self._part("notification", next(self._replicas)) as process:
             yield process
 
     def wait_ready(self, within: float = 40.0) -> float:
