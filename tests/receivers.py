@@ -173,7 +173,7 @@ class Mailbox:
             def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
                 return AuthResult(success=(data.login.decode(), data.password.decode()) == login)
 
-            options = {"authenticator": authenticate, "auth_required": True}
+            options = {"authenticator": authenticate, "auth_required": True, "auth_require_tls": tls is None}
         if starttls is not None:
             options |= {"tls_context": starttls, "require_starttls": True}
         self.port = port or free_port()
