@@ -11,12 +11,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from gateway.answers import Answer, encoded
 from gateway.call import Call, Surroundings
 from gateway.parameters import checked_payload, query_values
-from gateway.preconditions import TICKET_TOKEN, entity_tag, expected_version, is_unchanged
+from gateway.preconditions import TICKET_TOKEN, content_tag, entity_tag, expected_version, is_unchanged
 from gateway.problems import Refusal
 from gateway.request_body import nothing_of, read_object
 from services.contracts.asyncapi import asyncapi_document
 
 _LONGEST_TICKET_TOKEN = 200
+
+_KEPT_BY_ITS_READER = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+"""What needs a token to be read may be kept by its reader alone, who asks each time whether it is still true."""
 
 
 def ask_service(surroundings: Surroundings, call: Call) -> Answer:
@@ -106,7 +109,7 @@ def _parameters(call: Call) -> dict[str, Any]:
         version = expected_version(headers.get("If-Match"))
         if version is not None:
             values["if_match"] = version
-    if "token" in route.payload_fields and TICKET_TOKEN in headers:
+    if "token" in route.from_headers & route.payload_fields.keys() and TICKET_TOKEN in headers:
         values["token"] = _ticket_token(headers[TICKET_TOKEN])
     return values
 
@@ -122,10 +125,12 @@ def dressed(call: Call, content: Any) -> Answer:
     """Return the answer with its entity tag and location; 304 when the reader holds this version already."""
     route = call.route
     headers = {}
-    tag = entity_tag(content) if route.tagged else None
+    tag = entity_tag(content) if route.tagged else content_tag(content) if route.digested else None
     if tag is not None:
         headers["ETag"] = tag
-        if route.method == "GET" and is_unchanged(call.request.headers.get("If-None-Match"), tag):
+        if route.digested:
+            headers |= _KEPT_BY_ITS_READER
+        if route.revalidated and is_unchanged(call.request.headers.get("If-None-Match"), tag):
             return Answer(304, None, headers)
     if route.location is not None:
         headers["Location"] = route.location.format(**call.path_values, id=quote(content["id"]))

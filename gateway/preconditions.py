@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import uuid
 from typing import Any, Final
@@ -65,6 +67,12 @@ def entity_tag(answer: Any) -> str | None:
     """Return the strong entity tag of an object with a version, else ``None``."""
     version = answer.get("version") if isinstance(answer, dict) else None
     return f'"{version}"' if isinstance(version, int) else None
+
+
+def content_tag(answer: Any) -> str:
+    """Return the strong entity tag of an answer without a version: a digest of what it says."""
+    text = json.dumps(answer, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
 def is_unchanged(if_none_match: str | None, tag: str | None) -> bool:

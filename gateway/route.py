@@ -22,7 +22,7 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 EVENT_STREAM = "text/event-stream"
 
 FROM_HEADERS = frozenset({"if_match", "token"})
-"""Members of payloads that come from the headers If-Match and Ticket-Token."""
+"""Members of payloads that come from the headers If-Match and Ticket-Token, unless a route says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,14 @@ class Route:
     """Codes that the rules behind this route can raise; those of the edge itself follow from the other fields."""
     location: str | None = None
     """Template of the ``Location`` header of something new, filled from the answer."""
+    from_headers: frozenset[str] = FROM_HEADERS
+    """Members of the payload that come from headers."""
     tagged: bool = False
     """The answer's version is its entity tag."""
     any_body: bool = False
     """A body of any media type is read and forgotten: mail programs post a form (RFC 8058) that holds nothing of use."""
+    digested: bool = False
+    """The answer has no version: the digest of its content is its entity tag."""
     media_type: str = "application/json"
     page: bool = False
     """For people's browsers: no part of the API, and a refusal is a page as well."""
@@ -103,6 +107,11 @@ class Route:
         """Whether browsers may keep the answer and ask again whether it is still true."""
         return self.method == "GET" and self.access == PUBLIC and not self.infrastructure
 
+    @property
+    def revalidated(self) -> bool:
+        """Whether a reader who holds the answer may ask if it is still true (``If-None-Match``)."""
+        return self.method == "GET" and (self.tagged or self.digested)
+
     @cached_property
     def payload_fields(self) -> dict[str, fields.Field[Any]]:
         """The fields of the payload's contract by name."""
@@ -112,7 +121,7 @@ class Route:
     def parameter_names(self) -> dict[str, str]:
         """Members of the payload that come from path, query and headers, each with the name that callers know."""
         names = {name: name for name in self.path_parameters if name in self.payload_fields}
-        names.update({name: name for name in FROM_HEADERS & self.payload_fields.keys()})
+        names.update({name: name for name in self.from_headers & self.payload_fields.keys()})
         names.update({member: name for name, member in self.query.items()})
         return names
 

@@ -37,6 +37,8 @@ TAGS = {
     "accounts": Text("Akun petugas", "Staff accounts"),
     "devices": Text("Kios dan layar", "Kiosks and displays"),
     "events": Text("Peristiwa", "Events"),
+    "reports": Text("Laporan", "Reports"),
+    "surveys": Text("Survei kepuasan", "Satisfaction surveys"),
     "infrastructure": Text("Untuk pengelola sistem", "For those who run the system"),
 }
 

@@ -96,7 +96,7 @@ def _header_parameters(route: Route, language: str) -> list[dict[str, Any]]:
         parameters.append(_header(IDEMPOTENCY_KEY, _IDEMPOTENCY.to(language), schema))
     if "if_match" in route.payload_fields:
         parameters.append(_header("If-Match", _IF_MATCH.to(language), {"type": "string", "pattern": ENTITY_TAG_PATTERN}))
-    if route.tagged and route.method == "GET":
+    if route.revalidated:
         parameters.append(_header("If-None-Match", _IF_NONE_MATCH.to(language), {"type": "string"}))
     return parameters
 
@@ -119,14 +119,14 @@ def _body_schema(route: Route) -> Schema:
 
 def _success(route: Route, language: str) -> dict[str, Any]:
     headers = header_references(
-        *(("ETag",) if route.tagged else ()),
+        *(("ETag",) if route.tagged or route.digested else ()),
         *(("Location",) if route.location else ()),
     )
     done: dict[str, Any] = {"description": _DONE.to(language), "headers": headers, "content": _content(route)}
     answers = {str(route.success): done}
     if route.or_nothing:
         answers["204"] = {"description": _NOBODY_WAITS.to(language), "headers": header_references()}
-    if route.tagged and route.method == "GET":
+    if route.revalidated:
         answers["304"] = {"description": _UNCHANGED.to(language), "headers": header_references("ETag")}
     return answers
 

@@ -5,10 +5,20 @@ from gateway.routes.catalogue import CATALOGUE_ROUTES
 from gateway.routes.events import EVENT_ROUTES
 from gateway.routes.pages import PAGE_ROUTES
 from gateway.routes.platform import PLATFORM_ROUTES
+from gateway.routes.reports import REPORT_ROUTES
 from gateway.routes.subscriptions import SUBSCRIPTION_ROUTES
 from gateway.routes.tickets import TICKET_ROUTES
 from gateway.routes.webhooks import WEBHOOK_ROUTES
 
-ROUTES = (*PLATFORM_ROUTES, *CATALOGUE_ROUTES, *TICKET_ROUTES, *BOARD_ROUTES, *EVENT_ROUTES, *WEBHOOK_ROUTES, *SUBSCRIPTION_ROUTES)
+ROUTES = (
+    *PLATFORM_ROUTES,
+    *CATALOGUE_ROUTES,
+    *TICKET_ROUTES,
+    *BOARD_ROUTES,
+    *EVENT_ROUTES,
+    *WEBHOOK_ROUTES,
+    *SUBSCRIPTION_ROUTES,
+    *REPORT_ROUTES,
+)
 
 __all__ = ["PAGE_ROUTES", "ROUTES"]

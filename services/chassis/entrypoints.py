@@ -180,12 +180,17 @@ class Command(Call):
     def perform(self, context: CallContext, data: dict[str, Any]) -> Any:
         """Take the regency's turn, then do the command and keep its result in one transaction."""
         regency = own_regency(context)
+        handed = self.handed(context, data)
         with (
             self.access.turnstile.turn(regency, context.remaining()),
             self.access.database.regency_work(regency, context=context) as work,
         ):
-            answer = commands.once(work, self.method_name, data, partial(self._audited, work, data))
+            answer = commands.once(work, self.method_name, data, partial(self._audited, work, handed))
         return answer if self._present is None else self._present(settings(), answer)
+
+    def handed(self, context: CallContext, data: dict[str, Any]) -> dict[str, Any]:
+        """Return what the method is handed: the payload."""
+        return data
 
     def _audited(self, work: UnitOfWork, data: dict[str, Any]) -> Any:
         answer = self._in_worker(work, data)

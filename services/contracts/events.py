@@ -9,6 +9,7 @@ from typing import Any, Literal
 from marshmallow import EXCLUDE, RAISE
 
 from services.contracts.catalog import AgencyChanged, CounterChanged, RegencyChanged, ServiceChanged, SiteChanged
+from services.contracts.reporting import SurveySubmitted
 from services.contracts.schema import ContractSchema
 from services.contracts.subscriptions import EVENT_TYPES
 from services.contracts.ticketing import DayClosed, DayOpened, TicketChanged
@@ -21,6 +22,7 @@ EVENT_SCHEMAS: dict[str, type[ContractSchema]] = {
     "catalog.counter_changed": CounterChanged,
     "queue.day_opened": DayOpened,
     "queue.day_closed": DayClosed,
+    "survey.submitted": SurveySubmitted,
     "catalog.regency_snapshot": RegencyChanged,
     "catalog.site_snapshot": SiteChanged,
     "catalog.agency_snapshot": AgencyChanged,

@@ -49,7 +49,13 @@ RULES: dict[str, tuple[str, str]] = {
         "Jenis peristiwa ini tidak ada; yang ada: {known}.",
         "There is no such event type; there are: {known}.",
     ),
+    "before_start": ("Tidak boleh sebelum {start}.", "Must not be before {start}."),
+    "site_timezone_unknown": (
+        "Sebutkan tanggalnya; zona waktu MPP ini belum diketahui.",
+        "Name the date; the time zone of this site is not known yet.",
+    ),
     # shapes of single fields
+    "nothing_given": ("Isi sedikitnya satu.", "Fill in at least one."),
     "required": ("Wajib diisi.", "This field is required."),
     "unknown": ("Isian ini tidak dikenal; hapuslah.", "This field is not known here; leave it out."),
     "null": ("Tidak boleh kosong (null).", "Must not be null."),

@@ -164,8 +164,10 @@ TICKETING = (
 )
 
 REPORTING = (
-    *_queries("reporting", (reporting.DailyReport, "daily_figures")),
-    *_answers("reporting", reporting.DailyFigures),
+    *_queries("reporting", (reporting.DailyReport, "daily_figures"), (reporting.SkmReport, "skm_figures")),
+    *_commands("reporting", (reporting.SubmitSurvey, "survey")),
+    *_answers("reporting", reporting.DailyFigures, reporting.SkmFigures, reporting.Survey),
+    *_events("reporting"),
 )
 
 NOTIFICATION = (

@@ -100,6 +100,13 @@ def no_item_twice(value: list[Any]) -> list[Any]:
     return value
 
 
+def at_least_one(value: dict[str, Any]) -> dict[str, Any]:
+    """Refuses an object without a single member."""
+    if not value:
+        raise ValidationError([Message("nothing_given")])
+    return value
+
+
 def _is_date(value: str) -> bool:
     try:
         date.fromisoformat(value)

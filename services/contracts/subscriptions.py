@@ -11,6 +11,7 @@ from dataclasses import dataclass
 AGGREGATES: dict[str, tuple[str, ...]] = {
     "catalog": ("catalog",),
     "ticketing": ("ticket", "queue"),
+    "reporting": ("survey",),
 }
 """Aggregates of each owner: the first word of its event types, the second of its routing keys."""
 
@@ -40,6 +41,7 @@ EVENT_TYPES: dict[str, tuple[str, ...]] = {
         "queue.day_opened",
         "queue.day_closed",
     ),
+    "reporting": ("survey.submitted",),
 }
 """Every event type that is published today, by owner."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.chassis.asking import asking_command
 from services.chassis.database import UnitOfWork
 from services.chassis.entrypoints import query
 from services.chassis.events import Envelope
@@ -15,7 +16,7 @@ from services.reporting import usecases
 
 
 class ReportingService(Service):
-    """Counts what happened."""
+    """Counts what happened, and asks how it was."""
 
     name = "reporting"
 
@@ -23,6 +24,16 @@ class ReportingService(Service):
     def daily_report(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """The figures of a day."""
         return usecases.daily_report(work, data)
+
+    @query(contracts.SkmReport)
+    def skm_report(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """The satisfaction index of a period."""
+        return usecases.skm_report(work, data)
+
+    @asking_command(contracts.SubmitSurvey, ask=usecases.find_ticket)
+    def submit_survey(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """What a citizen says of a visit."""
+        return usecases.submit_survey(work, data)
 
     @subscribe(REPORTING_TICKETING)
     def on_ticket_changed(self, work: UnitOfWork, event: Envelope) -> None:

@@ -14,7 +14,7 @@ from marshmallow import Schema, ValidationError, fields
 from services.contracts.catalog import CreateSite
 from services.contracts.field_rules import MOST_ERRORS, RULES
 from services.contracts.registry import CONTRACTS, Contract
-from services.contracts.schema import ListOf, Part, PayloadInvalid, Text
+from services.contracts.schema import ListOf, MultilineText, Part, PayloadInvalid, Text
 from services.contracts.ticketing import IssueTicket
 
 pytestmark = pytest.mark.contract
@@ -44,6 +44,8 @@ NOT_OBJECT = [True, 1, 1.5, "", "a", [], [{}], {"\x00": 1}, {"unknown": 1}, nest
 def hostile_values(field: fields.Field[Any]) -> list[Any]:
     nothing = [] if field.allow_none else [None]
     match field:
+        case MultilineText():
+            return NOT_TEXT + [text for text in BAD_TEXTS if text != "a\nb"] + nothing
         case Text():
             return NOT_TEXT + BAD_TEXTS + nothing
         case fields.Integer():

@@ -1,8 +1,47 @@
-"""Examples of reporting: a morning at Sukadana."""
+"""Examples of reporting: a morning at Sukadana, and what its visitors say."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from services.contracts.examples.ticketing import TICKET_ID, TOKEN
+
+WAITS: dict[str, Any] = {"mean": 1164.207, "p50": 1021.5, "p90": 2318.64}
+SERVES: dict[str, Any] = {"mean": 521.918, "p50": 474.03, "p90": 903.377}
+NOTHING: dict[str, Any] = {"mean": None, "p50": None, "p90": None}
+
+_COUNTS = ("issued", "waiting", "called", "serving", "on_hold", "completed", "no_show", "transferred", "cancelled", "expired")
+
+
+def _figures(*counts: int, waits: dict[str, Any], serves: dict[str, Any]) -> dict[str, Any]:
+    return {**dict(zip(_COUNTS, counts, strict=True)), "wait_seconds": {**waits}, "serve_seconds": {**serves}}
+
+
+SCORES: dict[str, int] = {
+    "requirements": 4,
+    "procedure": 3,
+    "time": 3,
+    "cost": 4,
+    "product": 4,
+    "competence": 4,
+    "behaviour": 4,
+    "facilities": 3,
+}
+SURVEY: dict[str, Any] = {
+    "id": "b7c2e0d4-9a51-4f3e-8d26-71f0a4c9e835",
+    "ticket": TICKET_ID,
+    "site": "sukadana",
+    "agency": "CPL",
+    "service": "CPL-KTP",
+    "business_date": "2025-06-11",
+    "submitted_at": "2025-06-11T08:41:07.250000+07:00",
+    "scores": SCORES,
+}
+
+
+def _element(nrr: float, answers: int = 29) -> dict[str, Any]:
+    return {"nrr": nrr, "answers": answers}
+
 
 REPORTING: dict[str, dict[str, Any]] = {
     "daily_report": {"site": "sukadana", "date": "2025-06-11"},
@@ -10,17 +49,57 @@ REPORTING: dict[str, dict[str, Any]] = {
         "site": "sukadana",
         "site_name": "MPP Lampung Timur",
         "date": "2025-06-11",
-        "issued": 212,
-        "waiting": 9,
-        "called": 2,
-        "serving": 7,
-        "on_hold": 0,
-        "completed": 171,
-        "no_show": 15,
-        "transferred": 0,
-        "cancelled": 8,
-        "expired": 0,
-        "wait_seconds": {"mean": 1164.207, "p50": 1021.5, "p90": 2318.64},
-        "serve_seconds": {"mean": 521.918, "p50": 474.03, "p90": 903.377},
+        "agency": None,
+        "service": None,
+        **_figures(212, 9, 2, 7, 0, 171, 15, 0, 8, 0, waits=WAITS, serves=SERVES),
+        "by_service": [
+            {
+                "agency": "CPL",
+                "service": "CPL-KTP",
+                **_figures(209, 6, 2, 7, 0, 171, 15, 0, 8, 0, waits=WAITS, serves=SERVES),
+            },
+            {
+                "agency": "POL",
+                "service": "POL-SKCK",
+                **_figures(3, 3, 0, 0, 0, 0, 0, 0, 0, 0, waits=NOTHING, serves=NOTHING),
+            },
+        ],
+        "by_lane": [
+            {"lane": "regular", **_figures(203, 9, 2, 7, 0, 162, 15, 0, 8, 0, waits=WAITS, serves=SERVES)},
+            {
+                "lane": "priority",
+                **_figures(9, 0, 0, 0, 0, 9, 0, 0, 0, 0, waits={"mean": 214.2, "p50": 197.0, "p90": 402.1}, serves=SERVES),
+            },
+        ],
+    },
+    "submit_survey": {"token": TOKEN, "scores": SCORES, "comment": "Petugas ramah dan cepat."},
+    "survey": SURVEY,
+    "survey.submitted": {"survey": SURVEY},
+    "skm_report": {"since": "2025-04-01", "until": "2025-06-30", "site": "sukadana"},
+    "skm_figures": {
+        "from": "2025-04-01",
+        "to": "2025-06-30",
+        "site": "sukadana",
+        "agency": None,
+        "service": None,
+        "respondents": 29,
+        "elements": {
+            "requirements": _element(3.6207),
+            "procedure": _element(3.4828),
+            "time": _element(3.4483),
+            "cost": _element(4.0),
+            "product": _element(3.5172),
+            "competence": _element(3.6207),
+            "behaviour": _element(3.6552),
+            "complaint_handling": _element(3.9655),
+            "facilities": _element(3.6207),
+        },
+        "unanswered": [],
+        "index": 3.659,
+        "ikm": 91.48,
+        "grade": "A",
+        "weight": "1/9",
+        "highest_ikm": 100.0,
+        "sample": {"population": 100, "required": 80, "reached": False},
     },
 }

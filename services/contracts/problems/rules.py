@@ -87,6 +87,13 @@ RULE_PROBLEMS: dict[str, Problem] = {
         "Tandai tidak hadir, lalu panggil nomor berikutnya.",
         "Mark it as no-show and call the next ticket.",
     ),
+    "survey_already_answered": Problem(
+        409,
+        "Survei untuk kunjungan ini sudah diisi",
+        "The survey of this visit was answered already",
+        "Terima kasih; satu kunjungan cukup diisi satu kali.",
+        "Thank you; one answer for a visit is enough.",
+    ),
     "duplicate_id": Problem(
         409,
         "Sudah ada yang memakai id ini",

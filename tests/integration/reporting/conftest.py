@@ -2,7 +2,7 @@
 
 import itertools
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,22 @@ import pytest
 import sqlalchemy as sa
 
 import services.reporting
+from services.chassis import commands
+from services.chassis.context import ANONYMOUS, CallContext
 from services.chassis.database import Database
+from services.chassis.events import Envelope, read_log
 from services.chassis.inbox import Inbox
 from services.chassis.provisioning import Provisioner
 from services.contracts import reporting as contracts
+from services.contracts.examples import EXAMPLES
 from services.contracts.subscriptions import REPORTING_TICKETING
 from services.reporting import store, usecases
-from tests.ticket_journeys import BUSINESS_DATE, Happening
+from tests.ticket_journeys import BUSINESS_DATE, OPENING, Happening
 
 MIGRATIONS = Path(services.reporting.__file__).parent / "migrations"
+
+FOURS = dict.fromkeys(contracts.ELEMENTS, 4)
+TOKEN = "token-of-the-ticket-of-a-citizen"
 
 _numbers = itertools.count(1)
 
@@ -63,12 +70,56 @@ class Reporting:
             for happening in told:
                 usecases.apply_ticket_event(work, happening.envelope(self.regency))
 
-    def report(self, site: str = "sukadana", date: str = BUSINESS_DATE) -> dict[str, Any]:
-        """The answer as its contract takes it."""
-        data = contracts.DailyReport().load({"site": site, "date": date})
+    def hear_again(self, envelopes: Sequence[Envelope]) -> None:
+        """Apply events of the owner's log past the inbox, as a rebuild does."""
+        with self.work() as work:
+            for envelope in envelopes:
+                usecases.apply_ticket_event(work, envelope)
+
+    def tell_site(self, version: int = 3, name: str = "MPP Lampung Timur", **differing: Any) -> None:
+        """Tell of the site Sukadana as the catalogue does."""
+        site = {**EXAMPLES["catalog"]["site"], "version": version, "name": name, **differing}
+        source = f"/regencies/{self.regency}/catalog"
+        event = Envelope("0", source, "catalog.site_changed", site["id"], OPENING, self.regency, version, {"site": site})
+        with self.work() as work:
+            usecases.apply_catalog_event(work, event)
+
+    def report(self, site: str = "sukadana", date: str | None = BUSINESS_DATE, **filters: str) -> dict[str, Any]:
+        """The figures of a day, as the contract has them."""
+        asked = {"site": site, **({} if date is None else {"date": date}), **filters}
+        data = contracts.DailyReport().load(asked)
         with self.database.regency_work(self.regency, read_only=True) as work:
             answer: dict[str, Any] = contracts.DailyFigures().load(usecases.daily_report(work, data))
         return answer
+
+    def skm(self, since: str = BUSINESS_DATE, until: str = BUSINESS_DATE, **filters: str) -> dict[str, Any]:
+        """The satisfaction index of a period, as the contract has it."""
+        data = contracts.SkmReport().load({"since": since, "until": until, **filters})
+        with self.database.regency_work(self.regency, read_only=True) as work:
+            answer: dict[str, Any] = contracts.SkmFigures().load(usecases.skm_report(work, data))
+        return answer
+
+    def answer(
+        self, ticket: Mapping[str, Any], comment: str | None = None, *, command_id: str | None = None, **scores: int
+    ) -> dict[str, Any]:
+        """Answer the survey of a ticket as ticketing knows it, as the service does once it has asked ticketing."""
+        payload = contracts.SubmitSurvey().load({"token": TOKEN, "scores": scores or FOURS, "comment": comment})
+
+        def ask(service: str, method: str, asked: Mapping[str, Any], context: CallContext) -> Mapping[str, Any]:
+            assert (service, method, asked) == ("ticketing", "get_ticket_by_token", {"token": TOKEN})
+            return ticket
+
+        context = CallContext(self.regency, ANONYMOUS, command_id=command_id)
+        handed = usecases.find_ticket(ask, context, payload)
+        with self.database.regency_work(self.regency, context=context) as work:
+            answer = commands.once(work, "submit_survey", payload, lambda: usecases.submit_survey(work, handed))
+        told: dict[str, Any] = contracts.Survey().load(answer or {})
+        return told
+
+    def told(self, site: str = "sukadana") -> list[Envelope]:
+        """What reporting has told of a site."""
+        with self.work() as work:
+            return read_log(work, f"/regencies/{self.regency}/reporting/sites/{site}", 0, 10_000)
 
     def facts(self) -> dict[str, dict[str, Any]]:
         """All stored facts by ticket."""
@@ -78,7 +129,8 @@ class Reporting:
     def forget(self) -> None:
         """Begin with empty tables again."""
         with self.work() as work:
-            work.execute(sa.delete(store.ticket_fact))
+            for table in (store.ticket_fact, store.survey):
+                work.execute(sa.delete(table))
 
 
 @pytest.fixture(scope="module")

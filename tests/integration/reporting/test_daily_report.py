@@ -1,16 +1,19 @@
 """The figures of a day, worked out by hand and against another calculation."""
 
 import statistics
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
+from services.chassis.database import Database
 from services.chassis.errors import DomainError
-from services.chassis.events import Envelope
-from services.contracts.examples import EXAMPLES
-from services.reporting import usecases
+from services.reporting import store
 from services.reporting.domain import fact_of
-from tests.ticket_journeys import OPENING, deliveries, journey, newest_known
+from tests.ticket_journeys import deliveries, journey, newest_known
 
 pytestmark = pytest.mark.integration
 
@@ -18,20 +21,20 @@ NOTHING = {"mean": None, "p50": None, "p90": None}
 STATES = ("waiting", "called", "serving", "on_hold", "completed", "no_show", "transferred", "cancelled", "expired")
 
 
+@dataclass
+class StandingClock:
+    instant: datetime
+
+    def now(self):
+        return self.instant
+
+
 def served(wait, serve, **differing):
     return journey(("ticket.called", wait), ("ticket.serving_started", 20), ("ticket.completed", serve), **differing)
 
 
-def tell_site(reporting, version=3, name="MPP Lampung Timur"):
-    site = {**EXAMPLES["catalog"]["site"], "version": version, "name": name}
-    source = f"/regencies/{reporting.regency}/catalog"
-    event = Envelope("0", source, "catalog.site_changed", "sukadana", OPENING, reporting.regency, version, {"site": site})
-    with reporting.work() as work:
-        usecases.apply_catalog_event(work, event)
-
-
 def test_a_worked_example(reporting):
-    tell_site(reporting)
+    reporting.tell_site()
     # Waits of those that were called: 60, 120, 300, 600 (the no-show), 900. Served: 200, 100, 400.
     told = [*served(60, 200), *served(120, 100), *served(300, 400, lane="priority")]
     told += journey(("ticket.called", 600), ("ticket.recalled", 60), ("ticket.no_show", 60))
@@ -41,10 +44,14 @@ def test_a_worked_example(reporting):
     told += journey()
     told += journey(("ticket.called", 30), ("ticket.returned", 10), ("ticket.called", 1170))  # 30 + 1170 = 1200
     reporting.hear(told)
-    assert reporting.report() == {
+    report = reporting.report()
+    by_service, by_lane = report.pop("by_service"), report.pop("by_lane")
+    assert report == {
         "site": "sukadana",
         "site_name": "MPP Lampung Timur",
         "date": "2025-06-11",
+        "agency": None,
+        "service": None,
         "issued": 9,
         "waiting": 1,
         "called": 1,
@@ -60,10 +67,59 @@ def test_a_worked_example(reporting):
         # of 100 200 400: mean 700/3; p50 200; p90 at rank 1.8 between 200 and 400
         "serve_seconds": {"mean": 233.333, "p50": 200.0, "p90": 360.0},
     }
+    figures = {name: value for name, value in report.items() if name not in ("site", "site_name", "date", "agency", "service")}
+    assert by_service == [{"agency": "CPL", "service": "CPL-KTP", **figures}]
+    assert [(lane["lane"], lane["issued"], lane["wait_seconds"]["mean"]) for lane in by_lane] == [
+        ("regular", 8, 576.0),  # 60 120 600 900 1200
+        ("priority", 1, 300.0),
+    ]
+
+
+def test_services_and_agencies_have_figures_of_their_own(reporting):
+    kk: dict[str, Any] = {"service": "CPL-KK"}
+    police: dict[str, Any] = {"agency": "POL", "service": "POL-SKCK"}
+    reporting.hear([*served(60, 100), *served(120, 100, **kk), *journey(**kk), *served(600, 100, **police)])
+    whole = reporting.report()
+    assert [(one["agency"], one["service"], one["issued"], one["completed"]) for one in whole["by_service"]] == [
+        ("CPL", "CPL-KK", 2, 1),
+        ("CPL", "CPL-KTP", 1, 1),
+        ("POL", "POL-SKCK", 1, 1),
+    ]
+    assert [one["wait_seconds"]["mean"] for one in whole["by_service"]] == [120, 60, 600]
+    agency = reporting.report(agency="CPL")
+    assert (agency["agency"], agency["issued"], agency["wait_seconds"]["mean"]) == ("CPL", 3, 90)
+    assert [one["service"] for one in agency["by_service"]] == ["CPL-KK", "CPL-KTP"]
+    service = reporting.report(service="CPL-KK")
+    assert (service["service"], service["issued"], service["waiting"], service["by_lane"][0]["issued"]) == ("CPL-KK", 2, 1, 2)
+    reporting.tell_site()
+    nobody = reporting.report(agency="KES")
+    assert (nobody["issued"], nobody["by_service"], nobody["by_lane"]) == (0, [], [])
+
+
+@pytest.mark.parametrize(("timezone", "day"), [("Asia/Jakarta", "2025-06-11"), ("Asia/Jayapura", "2025-06-12")])
+def test_without_a_date_it_is_today_at_the_site(reporting, login_url, timezone, day):
+    reporting.tell_site(timezone=timezone)
+    half_past_ten_in_the_evening = datetime(2025, 6, 11, 15, 30, tzinfo=UTC)
+    late = Database("reporting", login_url, clock=StandingClock(half_past_ten_in_the_evening))
+    report = type(reporting)(late, reporting.regency).report(date=None)
+    late.close()
+    assert report["date"] == day
+
+
+def test_without_a_date_somebody_must_have_told_where_the_site_is(reporting):
+    with pytest.raises(DomainError, match="site_unknown"):
+        reporting.report(date=None)
+    reporting.tell_site()
+    with reporting.work() as work:
+        work.execute(sa.update(store.site).values(timezone=None))  # as the release before has left it
+    with pytest.raises(DomainError) as refused:
+        reporting.report(date=None)
+    assert refused.value.code == "parameter_invalid"
+    assert [error["field"] for error in refused.value.details["errors"]] == ["date"]
 
 
 def test_a_day_without_tickets_has_zeros_and_no_figures(reporting):
-    tell_site(reporting)
+    reporting.tell_site()
     report = reporting.report()
     assert {report[count] for count in ("issued", *STATES)} == {0}
     assert report["wait_seconds"] == report["serve_seconds"] == NOTHING
@@ -109,13 +165,13 @@ def test_other_sites_and_days_are_other_reports(reporting):
 def test_a_site_of_which_only_tickets_have_told_has_no_name_yet(reporting):
     reporting.hear(journey())
     assert reporting.report()["site_name"] is None
-    tell_site(reporting)
+    reporting.tell_site()
     assert reporting.report()["site_name"] == "MPP Lampung Timur"
 
 
 def test_the_newest_name_of_a_site_stays_whatever_arrives_late(reporting):
     for version, name in ((2, "MPP Sukadana"), (4, "MPP Lampung Timur"), (3, "MPP Islamic Center")):
-        tell_site(reporting, version, name)
+        reporting.tell_site(version, name)
     assert reporting.report()["site_name"] == "MPP Lampung Timur"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 MILLISECONDS = 3
 """Decimals of a published number of seconds."""
@@ -23,6 +24,7 @@ class TicketFact:
     """
 
     id: str
+    visit: str
     site: str
     agency: str
     service: str
@@ -42,6 +44,7 @@ def fact_of(ticket: Mapping[str, Any]) -> TicketFact:
     """Return the fact of a public ticket as ticketing's events carry it."""
     return TicketFact(
         id=ticket["id"],
+        visit=ticket["visit"],
         site=ticket["site"],
         agency=ticket["agency"],
         service=ticket["service"],
@@ -65,6 +68,11 @@ def seconds_in(state: str, periods: Iterable[Mapping[str, Any]]) -> float | None
     """
     lengths = [_length(period) for period in periods if period["state"] == state]
     return sum(lengths, timedelta()).total_seconds() if lengths else None
+
+
+def local_date(now: datetime, timezone: str) -> date:
+    """Return the date at a site at an instant."""
+    return now.astimezone(ZoneInfo(timezone)).date()
 
 
 def rounded(seconds: float | None) -> float | None:

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from services.contracts.examples import EXAMPLES
 from services.contracts.ticketing import PublicTicket
-from services.reporting.domain import fact_of, rounded, seconds_in
+from services.reporting.domain import fact_of, local_date, rounded, seconds_in
 from tests.ticket_journeys import journey, journeys
 
 pytestmark = pytest.mark.unit
@@ -82,6 +82,7 @@ class TestFact:
         assert (fact.site, fact.agency, fact.service, fact.channel, fact.lane) == ("sukadana", "CPL", "CPL-KTP", "kiosk", "regular")
         assert (fact.status, fact.outcome, fact.version) == ("completed", "papers_missing", 4)
         assert fact.business_date == date(2025, 6, 11)
+        assert fact.visit == "6b2c8d1e-3f47-4a90-8c15-2e9d0a7b6c5d"
         assert fact.issued_at == datetime(2025, 6, 11, 1, 2, 11, 480000, tzinfo=UTC)
         assert durations(fact) == (1168.632, 44.889, 697.729)
 
@@ -101,3 +102,16 @@ def test_published_seconds_have_three_decimals():
     assert rounded(None) is None
     assert rounded(1 / 3) == 0.333
     assert rounded(2.0) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("instant", "timezone", "day"),
+    [
+        (datetime(2025, 6, 10, 16, 59, 59, tzinfo=UTC), "Asia/Jakarta", date(2025, 6, 10)),
+        (datetime(2025, 6, 10, 17, 0, tzinfo=UTC), "Asia/Jakarta", date(2025, 6, 11)),
+        (datetime(2025, 6, 10, 16, 0, tzinfo=UTC), "Asia/Makassar", date(2025, 6, 11)),
+        (datetime(2025, 6, 10, 15, 0, tzinfo=UTC), "Asia/Jayapura", date(2025, 6, 11)),
+    ],
+)
+def test_today_is_the_date_at_the_site(instant, timezone, day):
+    assert local_date(instant, timezone) == day

@@ -1,0 +1,63 @@
+"""Routes of what was: figures of days, and how satisfied people are."""
+
+from __future__ import annotations
+
+from gateway import operations
+from gateway.access import Access, only
+from gateway.route import FROM_HEADERS, Route, Rpc, Text
+from services.contracts import reporting
+
+REPORTS = "/v1/{regency}/reports"
+
+READERS = only("officer", "front_desk", "supervisor", "administrator", "auditor")
+"""Everybody on the staff: who serves sees how it goes."""
+
+RESPONDENTS = Access(only("kiosk").roles, anonymous=True)
+"""Citizens, who need no account but the token of their ticket, and devices at the exit. Staff does not answer for them."""
+
+REPORT_ROUTES = (
+    Route(
+        method="GET",
+        path=REPORTS + "/daily",
+        operation_id="getDailyReport",
+        summary=Text("Angka satu hari di satu MPP", "The figures of a day at a site"),
+        tag="reports",
+        access=READERS,
+        operation=operations.ask_service,
+        rpc=Rpc("reporting", "daily_report", reporting.DailyReport),
+        query={name: name for name in ("site", "date", "agency", "service")},
+        answer=reporting.DailyFigures,
+        digested=True,
+        problems=("site_unknown",),
+    ),
+    Route(
+        method="GET",
+        path=REPORTS + "/skm",
+        operation_id="getSkmReport",
+        summary=Text("Indeks Kepuasan Masyarakat (IKM) satu periode", "The satisfaction index (IKM) of a period"),
+        tag="reports",
+        access=READERS,
+        operation=operations.ask_service,
+        rpc=Rpc("reporting", "skm_report", reporting.SkmReport),
+        query={"from": "since", "to": "until", **{name: name for name in ("site", "agency", "service", "weight")}},
+        answer=reporting.SkmFigures,
+        digested=True,
+        problems=("site_unknown",),
+    ),
+    Route(
+        method="POST",
+        path="/v1/{regency}/surveys",
+        operation_id="submitSurvey",
+        summary=Text("Mengisi survei kepuasan (SKM) atas satu kunjungan", "Answer the satisfaction survey (SKM) of a visit"),
+        tag="surveys",
+        access=RESPONDENTS,
+        operation=operations.ask_service,
+        rpc=Rpc("reporting", "submit_survey", reporting.SubmitSurvey),
+        command=True,
+        # Who answers has no path to a ticket, only its token; a body is logged nowhere.
+        from_headers=FROM_HEADERS - {"token"},
+        answer=reporting.Survey,
+        success=201,
+        problems=("ticket_token_invalid", "ticket_unknown", "ticket_state_conflict", "survey_already_answered"),
+    ),
+)

@@ -1,0 +1,25 @@
+"""Reporting's tables and all of its SQL. Each function is one statement."""
+
+from services.reporting.store.facts import Site, has_ticket_at, keep_fact, keep_site, site_of
+from services.reporting.store.figures import DURATIONS, figures_of_day
+from services.reporting.store.surveys import insert_survey, served_visits, tallies
+from services.reporting.store.tables import OWN_FACTS, PROJECTIONS, metadata, site, survey, ticket_fact
+
+__all__ = [
+    "DURATIONS",
+    "OWN_FACTS",
+    "PROJECTIONS",
+    "Site",
+    "figures_of_day",
+    "has_ticket_at",
+    "insert_survey",
+    "keep_fact",
+    "keep_site",
+    "metadata",
+    "served_visits",
+    "site",
+    "site_of",
+    "survey",
+    "tallies",
+    "ticket_fact",
+]

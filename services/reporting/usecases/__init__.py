@@ -1,0 +1,8 @@
+"""What reporting does: one function per command, query or event, inside the unit of work that it is given."""
+
+from services.reporting.usecases.daily import daily_report
+from services.reporting.usecases.following import apply_catalog_event, apply_ticket_event
+from services.reporting.usecases.satisfaction import skm_report
+from services.reporting.usecases.surveys import find_ticket, submit_survey
+
+__all__ = ["apply_catalog_event", "apply_ticket_event", "daily_report", "find_ticket", "skm_report", "submit_survey"]
