@@ -15,7 +15,7 @@ AGGREGATES: dict[str, tuple[str, ...]] = {
 }
 """Aggregates of each owner: the first word of its event types, the second of its routing keys."""
 
-PUBLIC_AGGREGATES = ("catalog", "queue", "ticket")
+PUBLIC_AGGREGATES = ("catalog", "queue", "survey", "ticket")
 """What programs outside the platform may listen to, within their regency."""
 
 INTERNAL_AGGREGATES: tuple[str, ...] = ()

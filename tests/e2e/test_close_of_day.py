@@ -68,7 +68,7 @@ def test_midnight_expires_what_is_open_and_numbers_begin_again(deployed_platform
     heard = tail(deployed_platform.rabbitmq.url, f"{BOROKO.regency}.#", timeout=20.0)
     assert next(heard) == {}, "the queue exists"
     move_back_one_day(deployed_platform, BOROKO)
-    with deployed_platform.another_ticketing():
+    with deployed_platform.another("ticketing"):
         closing: list[dict[str, Any]] = []
         while "mpp.queue.day_closed" not in [event["type"] for event in closing]:
             closing.append(next(heard))

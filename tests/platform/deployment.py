@@ -219,9 +219,9 @@ class DeployedPlatform:
             failures.append(error)
 
     @contextmanager
-    def another_ticketing(self) -> Iterator[ServiceProcess]:
-        """One more ticketing replica for a while."""
-        with self._part("ticketing", next(self._replicas)) as process:
+    def another(self, part: str) -> Iterator[ServiceProcess]:
+        """One more replica of a part for a while."""
+        with self._part(part, next(self._replicas)) as process:
             yield process
 
     @contextmanager
