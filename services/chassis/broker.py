@@ -21,6 +21,7 @@ from kombu.exceptions import OperationalError
 from services.chassis import embedded_broker
 from services.chassis.errors import BrokerUnavailable
 from services.chassis.events import CONTENT_TYPE
+from services.contracts.subscriptions import UNAWAITED_AGGREGATES
 
 embedded_broker.register()
 
@@ -160,9 +161,7 @@ class EventPublisher:
 
     def __init__(self, url: str, subscriptions: Iterable[Subscription]) -> None:
         self._url = url
-        subscriptions = tuple(subscriptions)
         self._queues = [event_queue(subscription) for subscription in subscriptions]
-        self._awaited = {aggregate for subscription in subscriptions for aggregate in subscription.aggregates}
         self._connection: Connection | None = None
         self._channel: Any = None
         self._unconfirmed: set[int] = set()
@@ -208,8 +207,7 @@ class EventPublisher:
                 amqp.Message(outgoing.body, content_type=outgoing.content_type, delivery_mode=2, message_id=outgoing.id),
                 exchange=EVENT_EXCHANGE.name,
                 routing_key=outgoing.routing_key,
-                # What only programs outside the platform listen to may find nobody; what one of us awaits may not.
-                mandatory=outgoing.routing_key.split(".")[1] in self._awaited,
+                mandatory=outgoing.routing_key.split(".")[1] not in UNAWAITED_AGGREGATES,
             )
         end = time.monotonic() + timeout
         while self._unconfirmed and not self._refused:
