@@ -136,7 +136,7 @@ def test_projections_that_are_emptied_and_told_again_from_the_log_are_the_same_a
     reporting.answer(served, "Baik")
     before, facts = reporting.skm(served["business_date"], served["business_date"], site=mall.site), reporting.facts()
     with reporting.work() as work:
-        for table in store.PROJECTIONS:
+        for table in itertools.chain.from_iterable(store.PROJECTIONS.values()):
             work.execute(sa.delete(table))
     reporting.hear_again(mall.events())
     again = reporting.facts()

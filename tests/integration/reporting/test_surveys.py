@@ -250,5 +250,5 @@ def test_the_report_equals_a_calculation_from_the_answers(shared_reporting, give
 
 
 def test_every_table_is_a_projection_or_own_facts(reporting):
-    declared = [table.name for table in itertools.chain(store.PROJECTIONS, store.OWN_FACTS)]
+    declared = [table.name for table in itertools.chain(*store.PROJECTIONS.values(), store.OWN_FACTS)]
     assert sorted(declared) == sorted(store.metadata.tables)
