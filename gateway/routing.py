@@ -75,6 +75,8 @@ class Router:
 
 def decoded_segments(raw_path: str) -> tuple[str, ...]:
     """Split a raw request path and decode each segment; raises ``Refusal("path_unknown")`` for tricks."""
+    if raw_path == "/":
+        return ("",)
     if not raw_path.startswith("/") or not raw_path.isascii():
         raise Refusal("path_unknown")
     return tuple(_decoded(segment) for segment in raw_path.split("/")[1:])

@@ -42,7 +42,7 @@ WORDS: dict[str, dict[str, str]] = {
         "regencies": "Choose a regency",
         "sites": "Choose a site",
         "back": "Other regencies",
-        "now_called": "Now calling",
+        "now_called": "Number called",
         "counters": "Counters",
         "earlier_calls": "Earlier calls",
         "queues": "Queues",

@@ -23,6 +23,7 @@ def _page(path: str, operation_id: str, operation: operations.Operation, summary
 
 
 PAGE_ROUTES = (
+    _page("/", "showStart", operations.regencies, Text("Pilih kabupaten", "Choose a regency")),
     _page("/boards", "listBoardRegencies", operations.regencies, Text("Pilih kabupaten", "Choose a regency")),
     _page("/boards/{regency}", "listBoardSites", operations.sites, Text("Pilih gedung", "Choose a site")),
     _page("/boards/{regency}/{site}", "showBoard", operations.board, Text("Papan antrean", "The board of a site")),

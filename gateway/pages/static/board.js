@@ -26,6 +26,11 @@ function put(parent, field, value) {
   if (element.textContent !== value) element.textContent = value;
 }
 
+function putNumber(parent, number) {
+  put(parent, "number", number ?? "–");
+  parent.querySelector('[data-field="number"]').classList.toggle("is-long", (number ?? "").length > LONG_NUMBER);
+}
+
 function piece(name) {
   return document.querySelector(`[data-template="${name}"]`).content.querySelector("[data-part]").cloneNode(true);
 }
@@ -65,7 +70,7 @@ function show(board) {
     const state = counter.called ? "called" : counter.serving ? "serving" : "free";
     card.className = `counter is-${state}`;
     put(card, "name", counter.name);
-    put(card, "number", (counter.called ?? counter.serving)?.number ?? "–");
+    putNumber(card, (counter.called ?? counter.serving)?.number);
     put(card, "state", words[state]);
   });
   // Those for whom somebody waits come first: a wall does not scroll.
@@ -82,8 +87,8 @@ function show(board) {
 
 function showNewest(call, counters, services, board) {
   const place = part("newest");
-  put(place, "number", call ? call.number : "–");
-  place.querySelector('[data-field="number"]').classList.toggle("is-long", Boolean(call) && call.number.length > LONG_NUMBER);
+  putNumber(place, call?.number);
+  place.classList.toggle("is-empty", !call);
   put(place, "counter", call ? (counters.get(call.counter) ?? call.counter) : nobodyCalled);
   put(place, "service", call ? (services.get(call.service) ?? call.service) : "");
   const there = call && board.counters.find((counter) => counter.id === call.counter)?.called;

@@ -7,7 +7,6 @@ from gateway.routes import ROUTES
 pytestmark = pytest.mark.unit
 
 TRICKS = [
-    "/",
     "",
     "//",
     "//v1/regencies",

@@ -9,6 +9,7 @@ from gateway.pages.rendering import minutes, static_names
 from gateway.pages.words import WORDS
 from services.chassis.errors import DomainError, Unavailable
 from services.contracts.examples import EXAMPLES
+from tests.unit.gateway.conftest import problem_in
 
 pytestmark = pytest.mark.unit
 
@@ -36,9 +37,14 @@ def test_a_board_is_whole_before_any_script_runs(edge):
 def test_in_english_for_who_wants_it(edge):
     page = edge.send("GET", BOARD, headers={"Accept-Language": "en-GB"})
     assert '<html lang="en">' in page.text
-    assert "Now calling" in page.text
+    assert "Number called" in page.text
     assert page.headers["Vary"] == "Accept-Language"
     assert page.headers["Content-Language"] == "en"
+
+
+def test_who_opens_the_address_alone_chooses_a_regency(edge):
+    assert edge.send("GET", "/").text == edge.send("GET", "/boards").text
+    assert problem_in(edge.send("POST", "/"))["code"] == "method_not_allowed"
 
 
 def test_both_languages_say_the_same_things():
