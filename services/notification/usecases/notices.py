@@ -60,6 +60,8 @@ def apply_ticket_event(work: UnitOfWork, event: Envelope) -> None:
     if kind is None:
         return
     store.keep_notice(work, ticket["id"], ticket["version"], kind, event.time, domain.parameters_of(ticket))
+    if event.replayed:
+        return
     identity = {"event_id": event.id, "type": event.type}
     if store.deliveries.plan_mail(work, **identity, ticket=ticket["id"], version=ticket["version"], kind=kind, news=news):
         store.hints.leave(work, work.now)
@@ -75,7 +77,12 @@ def apply_catalog_event(work: UnitOfWork, event: Envelope) -> None:
 
 
 def _plan_for_webhooks(work: UnitOfWork, event: Envelope, data: dict[str, Any]) -> None:
-    """Plan an event for the webhooks that want it. An unknown type is a newer release's: they get it as it came."""
+    """Plan an event for the webhooks that want it. An unknown type is a newer release's: they get it as it came.
+
+    What comes again when projections are made anew, and what a snapshot tells, is no news for anybody outside.
+    """
+    if event.replayed:
+        return
     body = json.dumps(event.to_cloudevent(), ensure_ascii=False, separators=(",", ":"))
     planned = store.deliveries.plan_for_webhooks(
         work, event_id=event.id, type=event.type, site=_site_of(event, data), happened_at=event.time, body=body

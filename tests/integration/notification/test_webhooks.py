@@ -56,6 +56,15 @@ def test_what_happened_before_a_webhook_was_made_is_not_sent(sending, receiver):
     assert sending.deliveries() == []
 
 
+def test_what_comes_again_for_a_rebuild_or_in_a_snapshot_is_told_to_nobody(sending, receiver):
+    told = today(("ticket.called", 1))
+    sending.add_webhook(receiver.url)
+    sending.subscribe(told[0].ticket)
+    with sending.work() as work:
+        usecases.apply_ticket_event(work, dataclasses.replace(told[1].envelope(sending.regency), replayed=True))
+    assert sending.deliveries() == []
+
+
 def test_an_event_that_comes_again_is_sent_once(sending, receiver):
     sending.add_webhook(receiver.url)
     event = today()[0].envelope(sending.regency)

@@ -1,6 +1,9 @@
 """Signatures, pauses and verdicts."""
 
+import re
+import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,6 +25,7 @@ from services.notification.domain import (
     signed_headers,
     verdict_of_status,
 )
+from tests.processes import CHECKOUT
 
 pytestmark = pytest.mark.unit
 
@@ -137,3 +141,28 @@ def test_every_letter_names_the_number_and_only_the_last_one_asks_for_an_opinion
     assert letter.text.startswith("The notice.\n\n")
     assert ("https://mpp.example.id" in letter.text) == (kind == "completed")
     assert "://" not in letter_of(kind, "The notice.", "E-012", locale, public_url="").text
+
+
+class TestTheReceiversProgram:
+    """What the README tells receivers to do, as it stands there."""
+
+    @pytest.fixture
+    def is_genuine(self):
+        [program] = re.findall(r"```python\n(import base64.*?)```", (CHECKOUT / "README.md").read_text(), re.DOTALL)
+        assert len(program.strip().splitlines()) <= 12, "the README promises a short program"
+        names: dict[str, Any] = {}
+        exec(program, names)  # noqa: S102 - our own README
+        return names["is_genuine"]
+
+    def test_it_takes_what_is_signed_and_fresh(self, is_genuine):
+        secret, body = new_secret(), b'{"type": "mpp.ticket.called"}'
+        assert is_genuine(secret, signed_headers([secret], "id", int(time.time()), body), body)
+        assert is_genuine(secret, signed_headers([new_secret(), secret], "id", int(time.time()), body), body)
+
+    def test_it_refuses_what_was_changed_is_old_or_comes_from_others(self, is_genuine):
+        secret, body = new_secret(), b'{"type": "mpp.ticket.called"}'
+        headers = signed_headers([secret], "id", int(time.time()), body)
+        assert not is_genuine(secret, headers, body + b" ")
+        assert not is_genuine(secret, {**headers, "webhook-id": "other"}, body)
+        assert not is_genuine(new_secret(), headers, body)
+        assert not is_genuine(secret, signed_headers([secret], "id", int(time.time()) - 400, body), body)
