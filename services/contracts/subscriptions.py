@@ -21,7 +21,7 @@ PUBLIC_AGGREGATES = ("catalog", "queue", "survey", "ticket")
 INTERNAL_AGGREGATES: tuple[str, ...] = ()
 """What is nobody's business outside."""
 
-UNAWAITED_AGGREGATES = ("survey",)
+UNAWAITED_AGGREGATES: tuple[str, ...] = ()
 """What no service of the platform listens to, only programs outside; that there are none is no reason for an alarm."""
 
 EVENT_TYPES: dict[str, tuple[str, ...]] = {
@@ -89,6 +89,7 @@ REPORTING_TICKETING = _subscription("reporting", "ticketing")
 REPORTING_CATALOG = _subscription("reporting", "catalog")
 NOTIFICATION_TICKETING = _subscription("notification", "ticketing")
 NOTIFICATION_CATALOG = _subscription("notification", "catalog")
+NOTIFICATION_REPORTING = _subscription("notification", "reporting")
 
 SUBSCRIPTIONS = (
     TICKETING_CATALOG,
@@ -96,5 +97,6 @@ SUBSCRIPTIONS = (
     REPORTING_CATALOG,
     NOTIFICATION_TICKETING,
     NOTIFICATION_CATALOG,
+    NOTIFICATION_REPORTING,
 )
 """All queues; they are declared before any relay publishes, and again after a broker lost its disk."""

@@ -20,7 +20,7 @@ from services.chassis.service import Service
 from services.chassis.settings import Settings
 from services.chassis.subscribing import subscribe
 from services.contracts import notification as contracts
-from services.contracts.subscriptions import NOTIFICATION_CATALOG, NOTIFICATION_TICKETING
+from services.contracts.subscriptions import NOTIFICATION_CATALOG, NOTIFICATION_REPORTING, NOTIFICATION_TICKETING
 from services.notification import tending, usecases
 from services.notification.asking import Desk
 from services.notification.channels import Channel, MailChannel, WebhookChannel
@@ -170,6 +170,11 @@ class NotificationService(Service):
     def on_catalog_changed(self, work: UnitOfWork, event: Envelope) -> None:
         """Follow the catalogue."""
         usecases.apply_catalog_event(work, event)
+
+    @subscribe(NOTIFICATION_REPORTING)
+    def on_survey_submitted(self, work: UnitOfWork, event: Envelope) -> None:
+        """Pass on what citizens think of the service."""
+        usecases.apply_other_event(work, event)
 
     @timer(interval=tending.TENDING_SECONDS)
     def tend(self) -> None:

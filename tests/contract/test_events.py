@@ -132,7 +132,7 @@ def test_queues_and_keys_are_named_after_reader_and_owner() -> None:
     assert Subscription("ticketing.catalog", "catalog", ("catalog",)) == TICKETING_CATALOG
     assert binding_keys(TICKETING_CATALOG) == ("*.catalog.*",)
     assert routing_key("lampung-timur", "ticket.called") == "lampung-timur.ticket.called"
-    assert len({subscription.queue for subscription in SUBSCRIPTIONS}) == len(SUBSCRIPTIONS) == 5
+    assert len({subscription.queue for subscription in SUBSCRIPTIONS}) == len(SUBSCRIPTIONS) == 6
 
 
 def test_what_nobody_of_the_platform_awaits_is_named() -> None:

@@ -76,6 +76,11 @@ def apply_catalog_event(work: UnitOfWork, event: Envelope) -> None:
             store.keep_place_name(work, kind, data[kind]["id"], data[kind]["name"], data[kind]["version"])
 
 
+def apply_other_event(work: UnitOfWork, event: Envelope) -> None:
+    """Pass an event on to webhooks; nothing of it is kept here."""
+    _plan_for_webhooks(work, event, _known(event))
+
+
 def _plan_for_webhooks(work: UnitOfWork, event: Envelope, data: dict[str, Any]) -> None:
     """Plan an event for the webhooks that want it. An unknown type is a newer release's: they get it as it came.
 
@@ -98,7 +103,7 @@ def _site_of(event: Envelope, data: dict[str, Any]) -> str | None:
         return site
     if "site" in data:
         return str(data["site"]["id"]) if isinstance(data["site"], dict) else str(data["site"])
-    return str(data["counter"]["site"]) if "counter" in data else None
+    return next((str(part["site"]) for part in data.values() if isinstance(part, dict) and part.get("site")), None)
 
 
 def _known(event: Envelope) -> dict[str, Any]:

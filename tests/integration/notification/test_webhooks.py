@@ -6,11 +6,14 @@ import hashlib
 import hmac
 import json
 import time
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
 
 from services.chassis.errors import DomainError
+from services.chassis.events import Envelope
+from services.contracts.registry import example_event
 from services.notification import usecases
 from services.notification.dispatching import Limits
 from services.notification.domain import Retries, signature_of
@@ -48,6 +51,22 @@ def test_filters_and_site_decide_what_is_sent(sending, receiver):
     sending.hear(today(*SERVED))
     counts = sorted(len(sending.to_webhook(each)) for each in ids)
     assert counts == [0, 0, 1, 5]
+
+
+@pytest.mark.parametrize("event_type", ["survey.submitted", "catalog.counter_changed", "catalog.agency_changed", "queue.day_closed"])
+def test_events_of_every_kind_are_sent_to_those_who_want_them_and_their_site(sending, receiver, event_type):
+    handlers = {"survey": usecases.apply_other_event, "catalog": usecases.apply_catalog_event, "queue": usecases.apply_ticket_event}
+    example = example_event(event_type)
+    source = example["source"].replace("lampung-timur", sending.regency)
+    event = Envelope.from_cloudevent({**example, "regency": sending.regency, "source": source, "time": datetime.now(UTC).isoformat()})
+    aggregate = event_type.partition(".")[0]
+    here = sending.add_webhook(receiver.url, events=[f"{aggregate}.*"], site="sukadana")
+    anywhere = sending.add_webhook(receiver.url, events=[event_type])
+    sending.add_webhook(receiver.url, events=["ticket.*"])
+    with sending.work() as work:
+        handlers[aggregate](work, event)
+    wanted = {delivery["webhook"] for delivery in sending.deliveries()}
+    assert wanted == ({anywhere["id"]} if event_type == "catalog.agency_changed" else {here["id"], anywhere["id"]})
 
 
 def test_what_happened_before_a_webhook_was_made_is_not_sent(sending, receiver):
