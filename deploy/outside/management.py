@@ -109,7 +109,9 @@ class Management:
                 " it needs a user with the tag administrator (in MPP_BROKER_MANAGEMENT_URL, else that of MPP_BROKER_URL)."
             )
         if not 200 <= status < 300:
-            raise ManagementError(f"RabbitMQ's management API refuses {method} {target} ({status}): {_reason(raw)}", status)
+            raise ManagementError(
+                f"RabbitMQ's management API at {self.address} refuses {method} {target} ({status}): {_reason(raw)}", status
+            )
         try:
             return json.loads(raw) if raw else {}
         except ValueError:
@@ -119,6 +121,6 @@ class Management:
 def _reason(raw: bytes) -> str:
     try:
         answer = json.loads(raw)
-        return str(answer.get("reason") or answer.get("error"))
+        return str(answer.get("reason") or answer.get("error") or "no reason given")
     except (ValueError, AttributeError):
         return "no reason given"
