@@ -22,7 +22,7 @@ from deploy.outside.management import Management, ManagementError
 from deploy.servers.rabbitmq import RabbitMQServer
 from services.chassis.broker import EventPublisher, Outgoing, connect, rpc_queue
 from services.chassis.events import CONTENT_TYPE
-from services.contracts.subscriptions import REPORTING_TICKETING, SUBSCRIPTIONS
+from services.contracts.subscriptions import PUBLIC_AGGREGATES, REPORTING_TICKETING, SUBSCRIPTIONS
 from tests.processes import eventually
 
 pytestmark = pytest.mark.isolation
@@ -380,7 +380,7 @@ class TestAdding:
             return next(each.events for each in conditions(broker) if each.consumer == consumer)
 
         allow(broker, consumer)
-        assert events() == ("catalog.*", "queue.*", "ticket.*")
+        assert events() == tuple(f"{aggregate}.*" for aggregate in sorted(PUBLIC_AGGREGATES))
         allow(broker, consumer, ["ticket.called", "queue.*"])
         assert events() == ("queue.*", "ticket.called")
         allow(broker, consumer, rotate=True)
