@@ -70,7 +70,7 @@ def test_the_commands_are_those_of_the_handbook():
     assert leaves == {
         "run", "up", "migrate", "seed", "regency add", "regency list", "operator add", "events tail",
         "dead-letters list", "dead-letters show", "dead-letters replay", "dead-letters drop", "rebuild",
-        "consumers add", "consumers list", "consumers revoke", "keys rotate",
+        "consumers add", "consumers list", "consumers revoke", "keys new", "keys rotate",
     }  # fmt: skip
 
 
