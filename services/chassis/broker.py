@@ -21,7 +21,6 @@ from kombu.exceptions import OperationalError
 from services.chassis import embedded_broker
 from services.chassis.errors import BrokerUnavailable
 from services.chassis.events import CONTENT_TYPE
-from services.contracts.subscriptions import UNAWAITED_AGGREGATES
 
 embedded_broker.register()
 
@@ -207,7 +206,7 @@ class EventPublisher:
                 amqp.Message(outgoing.body, content_type=outgoing.content_type, delivery_mode=2, message_id=outgoing.id),
                 exchange=EVENT_EXCHANGE.name,
                 routing_key=outgoing.routing_key,
-                mandatory=outgoing.routing_key.split(".")[1] not in UNAWAITED_AGGREGATES,
+                mandatory=True,
             )
         end = time.monotonic() + timeout
         while self._unconfirmed and not self._refused:

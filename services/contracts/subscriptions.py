@@ -21,9 +21,6 @@ PUBLIC_AGGREGATES = ("catalog", "queue", "survey", "ticket")
 INTERNAL_AGGREGATES: tuple[str, ...] = ()
 """What is nobody's business outside."""
 
-UNAWAITED_AGGREGATES: tuple[str, ...] = ()
-"""What no service of the platform listens to, only programs outside; that there are none is no reason for an alarm."""
-
 EVENT_TYPES: dict[str, tuple[str, ...]] = {
     "catalog": (
         "catalog.regency_changed",

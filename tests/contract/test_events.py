@@ -19,7 +19,6 @@ from services.contracts.subscriptions import (
     SNAPSHOT_TYPES,
     SUBSCRIPTIONS,
     TICKETING_CATALOG,
-    UNAWAITED_AGGREGATES,
     Subscription,
     binding_keys,
     routing_key,
@@ -133,8 +132,3 @@ def test_queues_and_keys_are_named_after_reader_and_owner() -> None:
     assert binding_keys(TICKETING_CATALOG) == ("*.catalog.*",)
     assert routing_key("lampung-timur", "ticket.called") == "lampung-timur.ticket.called"
     assert len({subscription.queue for subscription in SUBSCRIPTIONS}) == len(SUBSCRIPTIONS) == 6
-
-
-def test_what_nobody_of_the_platform_awaits_is_named() -> None:
-    awaited = {aggregate for subscription in SUBSCRIPTIONS for aggregate in subscription.aggregates}
-    assert set(UNAWAITED_AGGREGATES) == {aggregate for owned in AGGREGATES.values() for aggregate in owned} - awaited

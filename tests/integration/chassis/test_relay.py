@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from kombu import Connection
 
-from services.chassis import broker as broker_module
 from services.chassis import metrics, relay
 from services.chassis.broker import EVENT_EXCHANGE, EventPublisher, event_queue
 from services.chassis.database import Database
@@ -230,15 +229,6 @@ def test_all_queues_exist_before_the_first_event_is_published(database, broker, 
     happen(database, regency)
     Relay(database, to(*others)).publish_batch()
     assert [len(broker.take(other.queue)) for other in others] == [1, 1, 1]
-
-
-def test_an_event_for_programs_outside_alone_may_find_nobody(database, administration, to, regency, monkeypatch):
-    monkeypatch.setattr(broker_module, "UNAWAITED_AGGREGATES", ("entry",))
-    alarm = metrics.EVENTS_UNROUTABLE.labels("ledger", "entry.added")._value
-    before = alarm.get()
-    happen(database, regency, 2)
-    assert Relay(database, to()).publish_batch() == 2
-    assert (alarm.get(), waiting(administration)) == (before, 0)
 
 
 def test_an_event_that_nobody_takes_raises_the_alarm_and_stops_no_other(database, administration, to, regency):
