@@ -64,7 +64,7 @@ def test_a_journey_reaches_webhook_and_mailbox_once_with_two_replicas(
 ):
     citizen, officer = deployed_platform.client(), deployed_platform.client("officer@lampung-timur")
     serve_all(officer, LAMPUNG_TIMUR, COUNTER)
-    with HttpReceiver() as receiver, deployed_platform.another_notification():
+    with HttpReceiver() as receiver, deployed_platform.another("notification"):
         webhook = add_webhook(administrator, receiver, events=["ticket.*"], site=LAMPUNG_TIMUR.site)
         ticket = take_number(citizen, LAMPUNG_TIMUR, "CPL-KTP").body
         subscribed(citizen, ticket, kinds=["called", "completed"])

@@ -224,12 +224,6 @@ class DeployedPlatform:
         with self._part(part, next(self._replicas)) as process:
             yield process
 
-    @contextmanager
-    def another_notification(self) -> Iterator[ServiceProcess]:
-        """One more notification replica for a while."""
-        with self._part("notification", next(self._replicas)) as process:
-            yield process
-
     def wait_ready(self, within: float = 40.0) -> float:
         """Wait until every process says that it is ready; return how many seconds it took."""
         started = time.monotonic()
