@@ -171,7 +171,7 @@ class Mailbox:
         if login is not None:
 
             def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
-                return AuthResult(success=(data.login.decode(), data.password.decode()) == login)
+                return AuthResult(success=(data.login.decode(), data.password.decode()) == login, handled=False)
 
             options = {"authenticator": authenticate, "auth_required": True, "auth_require_tls": tls is None}
         if starttls is not None:

@@ -1,21 +1,15 @@
 """Green processes that send: killed before and after handing over, slow peers, real TLS."""
 
-import ipaddress
 import os
-import ssl
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from services.notification import usecases
+from tests.authority import Authority
 from tests.integration.notification.sending import KEYS, today
 from tests.processes import CHECKOUT, eventually
 from tests.receivers import HttpReceiver, Mailbox, Reply
@@ -171,38 +165,6 @@ def test_a_receiver_that_drips_is_cut_off_and_holds_nobody_up(sending, dispatchi
         assert process.ticks() - before > 50
 
 
-class Authority:
-    """A certificate authority of the test, trusted by nobody but who is told."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        self.file = folder / "authority.pem"
-        self.file.write_bytes(self._signed(self._name, self._key, x509.BasicConstraints(ca=True, path_length=None)))
-
-    def context(self, *names):
-        """A server's TLS for these names."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        general = [x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names]
-        file = self.folder / f"{names[0]}.pem"
-        private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-        file.write_bytes(private + self._signed(subject, key, x509.SubjectAlternativeName(general)))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
-
-    def _signed(self, subject, key, *extensions):
-        now = datetime.now(UTC)
-        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
-        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(hours=1))
-        builder = builder.not_valid_after(now + timedelta(hours=1))
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
-        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-
 @pytest.fixture
 def authority(tmp_path):
     return Authority(tmp_path)
@@ -229,6 +191,7 @@ def outcomes(sending, webhooks):
     return {delivery["webhook"]: delivery["last_error"] or delivery["state"] for delivery in sending.deliveries()}
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 @pytest.mark.parametrize("scheme", ["smtps", "starttls"])
 def test_mail_goes_over_tls_with_a_login(sending, dispatching, authority, scheme):
     context, told = authority.context("127.0.0.1"), today(*CALLED)
