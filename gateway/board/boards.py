@@ -26,7 +26,7 @@ from services.contracts.board import MOST_SITES_ASKED
 
 log = get_logger(__name__)
 
-TICK_SECONDS = 0.1
+TICK_SECONDS = 0.2
 COALESCE_SECONDS = 0.008
 """Changes of one moment (what one relay publishes together) become one board."""
 

@@ -215,7 +215,10 @@ def many_streams(platform: DeployedPlatform, hall: Hall, readers: int, seconds: 
     platform.client(gateway=0).get(stream_path(hall).removesuffix("/stream"))
     before = resident_megabytes(gateway)
     half = readers // 2
-    with crowd(platform, hall, half, seconds + 120) as first, crowd(platform, hall, readers - half, seconds + 120, "second") as second:
+    with (
+        crowd(platform, hall, half, seconds * 2 + 120) as first,
+        crowd(platform, hall, readers - half, seconds * 2 + 120, "second") as second,
+    ):
         started = time.monotonic()
         assert first.wait_open() + second.wait_open() == readers
         opening = time.monotonic() - started
@@ -228,7 +231,7 @@ def many_streams(platform: DeployedPlatform, hall: Hall, readers: int, seconds: 
             memory.append(resident_megabytes(gateway))
         assert not work.errors, work.errors[0]
         share = (processor_seconds(gateway) - used) / (time.monotonic() - began)
-        time.sleep(1.0)
+        time.sleep(3.0)  # the last change is on its way
         found = first.result()
         assert (found["begun"], found["open"]) == (half, half), "streams ended by themselves"
         released = streams_of(gateway, readers - half, 60)
@@ -251,7 +254,7 @@ def many_streams(platform: DeployedPlatform, hall: Hall, readers: int, seconds: 
 def readers_that_stop(platform: DeployedPlatform, hall: Hall, readers: int, seconds: float) -> list[tuple[str, str]]:
     """Readers that neither read nor hang up: the gateway gives them up, and nobody else notices."""
     gateway = platform.gateways[0]
-    with crowd(platform, hall, readers, seconds + 120) as frozen:
+    with crowd(platform, hall, readers, seconds * 2 + 120) as frozen:
         frozen.wait_open()
         frozen.send(signal.SIGSTOP)
         work = Work(platform, hall, 10, seconds, gateway=1)
@@ -263,13 +266,13 @@ def readers_that_stop(platform: DeployedPlatform, hall: Hall, readers: int, seco
 
 def journeys_seen(platform: DeployedPlatform, hall: Hall, journeys: float, seconds: float) -> list[tuple[str, str]]:
     """How soon a journey's steps are on the walls, with a few streams on the first gateway and work through both."""
-    with crowd(platform, hall, 10, seconds + 60, "few") as few:
+    with crowd(platform, hall, 10, seconds * 3 + 60, "few") as few:
         few.wait_open()
         used, began = processor_seconds(platform.gateways[0]), time.monotonic()
         work = Work(platform, hall, journeys, seconds)
         work.run()
         share = (processor_seconds(platform.gateways[0]) - used) / (time.monotonic() - began)
-        time.sleep(1.0)
+        time.sleep(3.0)  # the last change is on its way
         found = few.result()
     after_answer, after_event = delays(platform, hall, work.told, found["received"])
     return [
