@@ -243,9 +243,10 @@ class Boards:
         follower.asked_at = now
         if token is not None:
             follower.token_digest = digest_of(token)
-        watch.show(now, self._clock(), self._lost_at)
-        if not follower.slot.newest:  # the event of the newest change is still on its way: ticketing's own words
-            watch.tell(follower, ticket)
+        # Where the event of the newest change is still on its way, ticketing's own words are told.
+        status = watch.status_of(follower.ticket) or ticket
+        if status != follower.status:
+            watch.tell(follower, status)
         return follower
 
     def _of_regency(self, regency: str) -> list[Watch]:

@@ -33,6 +33,7 @@ class Entry:
     counter: str | None
     arrived_at: datetime
     called_at: datetime | None
+    called_to: str | None
     recalls: int
     version: int
 
@@ -49,6 +50,7 @@ class Entry:
             counter=ticket["counter"],
             arrived_at=instant(ticket["arrived_at"]),
             called_at=None if called_at is None else instant(called_at),
+            called_to=ticket["called_to"],
             recalls=ticket["recalls"],
             version=ticket["version"],
         )
@@ -56,8 +58,9 @@ class Entry:
     @classmethod
     def of_ticket(cls, ticket: Mapping[str, Any]) -> Self:
         """Read a ticket as events carry it; its last call is the latest period in which it was called."""
-        calls = [period["started_at"] for period in ticket["periods"] if period["state"] == "called"]
-        return cls.of_snapshot({**ticket, "called_at": max(calls, key=instant) if calls else None})
+        calls = [period for period in ticket["periods"] if period["state"] == "called"]
+        last = max(calls, key=lambda call: instant(call["started_at"]), default={"started_at": None, "counter": None})
+        return cls.of_snapshot({**ticket, "called_at": last["started_at"], "called_to": last["counter"]})
 
     @property
     def turn(self) -> tuple[bool, datetime]:

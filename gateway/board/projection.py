@@ -140,7 +140,7 @@ class Projection:
                 for counter in sorted(day["counters"], key=lambda counter: (counter["number"], counter["id"]))
                 if counter["active"] or counter["id"] in busy
             ],
-            "calls": [_call(entry) for entry in self._calls if entry.counter is not None],
+            "calls": [_call(entry) for entry in self._calls if entry.called_to is not None],
             "services": [
                 {
                     "id": service,
@@ -210,7 +210,7 @@ def _time(moment: datetime | None) -> str | None:
 
 
 def _call(entry: Entry) -> dict[str, Any]:
-    return {"number": entry.number, "service": entry.service, "counter": entry.counter, "called_at": _time(entry.called_at)}
+    return {"number": entry.number, "service": entry.service, "counter": entry.called_to, "called_at": _time(entry.called_at)}
 
 
 def _at_counter(entry: Entry | None) -> dict[str, Any] | None:

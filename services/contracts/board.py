@@ -51,6 +51,7 @@ class BoardTicket(ContractSchema):
     counter = CounterId(required=True, allow_none=True)
     arrived_at = Timestamp(required=True)
     called_at = Timestamp(required=True, allow_none=True, about="Its last call; null: never called.")
+    called_to = CounterId(required=True, allow_none=True, about="The counter of its last call, also after it has left that.")
     recalls = WholeNumber(0, 1000, required=True)
     version = WholeNumber(1, MOST_VERSIONS, required=True)
 

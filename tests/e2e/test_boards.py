@@ -150,6 +150,38 @@ class TestPhone:
         assert eventually(lambda: citizen.request("GET", path, headers={**token, "If-None-Match": tag}).body["status"] == "cancelled")
         assert after.status in (200, 304)
 
+    def test_the_gateway_tells_the_same_places_as_ticketing(self, deployed_platform: DeployedPlatform):
+        """The rule of turns and estimates stands in both."""
+        citizen, officer = deployed_platform.client(gateway=0), deployed_platform.client("officer@lampung-timur")
+        serve_all(officer, LAMPUNG_TIMUR, COUNTER)
+        kinds = [
+            ("CPL-KTP", None),
+            ("CPL-KK", None),
+            ("CPL-KTP", "elderly"),
+            ("CPL-KTP", None),
+            ("CPL-KTP", "pregnant"),
+            ("CPL-KK", "child"),
+        ]
+        taken = [take_number(citizen, LAMPUNG_TIMUR, *kind).body for kind in kinds]
+        called = call_next(officer, LAMPUNG_TIMUR, COUNTER)
+        polls = [(f"{LAMPUNG_TIMUR.path}/tickets/{ticket['id']}", {"Ticket-Token": ticket["token"]}) for ticket in taken]
+        for path, token in polls:  # the second of two polls is the gateway's own answer
+            citizen.request("GET", path, headers={**token, "If-None-Match": '"0"'})
+        gateway = deployed_platform.gateways[0]
+
+        def agree() -> bool:
+            asked = gateway.metric("mpp_rpc_call_duration_seconds_count", method="get_ticket")
+            told = [citizen.request("GET", path, headers={**token, "If-None-Match": '"0"'}).body for path, token in polls]
+            assert gateway.metric("mpp_rpc_call_duration_seconds_count", method="get_ticket") == asked, "ticketing was asked"
+            assert told == [citizen.request("GET", path, headers=token).body for path, token in polls]
+            return True
+
+        eventually(agree)
+        positions = [citizen.request("GET", path, headers=token).body["position"] for path, token in polls]
+        assert sorted(filter(None, positions)) == [1, 1, 2, 2, 3]
+        serve(officer, LAMPUNG_TIMUR, called["id"])
+        serve_all(officer, LAMPUNG_TIMUR, COUNTER)
+
     def test_a_ticket_is_followed_to_its_end(self, deployed_platform: DeployedPlatform):
         officer, citizen = deployed_platform.client("officer@lampung-timur"), deployed_platform.client()
         serve_all(officer, LAMPUNG_TIMUR, COUNTER)

@@ -14,8 +14,18 @@ Ticket = Mapping[str, Any]
 
 def last_call(ticket: Ticket) -> datetime | None:
     """When a ticket was called last."""
-    calls = [datetime.fromisoformat(period["started_at"]) for period in ticket["periods"] if period["state"] == "called"]
-    return max(calls, default=None)
+    return max((at for at, _ in _calls(ticket)), default=None)
+
+
+def last_counter(ticket: Ticket) -> str | None:
+    """To which counter a ticket was called last."""
+    return max(_calls(ticket), default=(None, None))[1]
+
+
+def _calls(ticket: Ticket) -> list[tuple[datetime, str]]:
+    return [
+        (datetime.fromisoformat(period["started_at"]), period["counter"]) for period in ticket["periods"] if period["state"] == "called"
+    ]
 
 
 def recomputed(tickets: Iterable[Ticket]) -> dict[str, Any]:
@@ -34,7 +44,7 @@ def recomputed(tickets: Iterable[Ticket]) -> dict[str, Any]:
             "last_called": next((number for _, number, ticket in called if ticket["service"] == service), None),
             "last_issued": max(own, key=lambda ticket: datetime.fromisoformat(ticket["arrived_at"]))["number"],
         }
-    calls = [(number, ticket["counter"]) for _, number, ticket in called[:LAST_CALLS]]
+    calls = [(number, last_counter(ticket)) for _, number, ticket in called[:LAST_CALLS]]
     return {"counters": dict(at_counter), "calls": calls, "services": services}
 
 

@@ -29,6 +29,7 @@ SITE_DAYS: dict[str, dict[str, Any]] = {
                 "lane": "regular",
                 "status": "called",
                 "counter": COUNTER,
+                "called_to": COUNTER,
                 "arrived_at": ISSUED_AT,
                 "recalls": 0,
                 "version": 2,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.board.changes import Change
-from tests.platform.boards import last_call
+from tests.platform.boards import last_call, last_counter
 
 REGENCY, SITE = "lampung-timur", "sukadana"
 SERVICES = ("CPL-KTP", "CPL-KK", "BPN-UKR")
@@ -161,4 +161,8 @@ class Day:
     def _told(ticket: dict[str, Any]) -> dict[str, Any]:
         names = ("id", "number", "service", "lane", "status", "counter", "arrived_at", "recalls", "version")
         called = last_call(ticket)
-        return {**{name: ticket[name] for name in names}, "called_at": None if called is None else called.isoformat()}
+        return {
+            **{name: ticket[name] for name in names},
+            "called_at": None if called is None else called.isoformat(),
+            "called_to": last_counter(ticket),
+        }
