@@ -134,7 +134,6 @@ def banner(settings: Settings, demo: list[dict], environment: Path) -> str:  # t
             f"The MPP platform runs at {base}",
             f"  boards            {base}/boards",
             f"  API description   {base}/openapi.json",
-            f"  live boards       {base}/boards",
             f"  health, metrics   {base}/readyz  {base}/metrics",
             f"  regencies         {', '.join(slugs)}",
             "",
