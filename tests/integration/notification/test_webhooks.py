@@ -269,3 +269,55 @@ def test_an_internal_address_is_never_connected_to(new_notification, receiver, r
         strict.wait_states("failed")
     assert strict.deliveries()[0]["last_error"] == "url_internal"
     assert receiver.connections == 0
+
+
+def test_who_is_told_to_stop_finishes_what_is_under_way(sending):
+    with HttpReceiver(Reply(delay=1.5)) as receiver:
+        sending.add_webhook(receiver.url)
+        with sending.dispatching():
+            sending.hear(today())
+            eventually(lambda: receiver.posted)
+            assert sending.states() == ["sending"]
+        assert sending.states() == ["delivered"]
+
+
+@pytest.mark.parametrize("events", [["ticket.cancel"], ["tickets.*"], ["ticket.*", "webhook.ping"]])
+def test_a_filter_that_would_never_match_is_refused_with_what_there_is(sending, receiver, events):
+    with pytest.raises(DomainError, match="payload_invalid") as refused:
+        sending.add_webhook(receiver.url, events=events)
+    [error] = refused.value.details["errors"]
+    assert error["rule"] == "event_type_unpublished"
+    assert "ticket.cancelled" in error["message"]
+
+
+def test_a_regency_has_so_many_webhooks_and_no_more(sending, receiver, monkeypatch):
+    monkeypatch.setattr("services.notification.usecases.webhooks.MOST_WEBHOOKS", 2)
+    for _ in range(2):
+        sending.add_webhook(receiver.url)
+    with pytest.raises(DomainError, match="webhook_limit_reached"):
+        sending.add_webhook(receiver.url)
+
+
+def test_a_change_is_only_made_to_the_version_that_was_seen(sending, receiver):
+    webhook = sending.add_webhook(receiver.url)
+    changed = sending.do("update_webhook", sending.settings, id=webhook["id"], if_match=1, events=["ticket.*"])
+    assert (changed["events"], changed["version"]) == (["ticket.*"], 2)
+    assert sending.do("update_webhook", sending.settings, id=webhook["id"], events=["ticket.*"])["version"] == 2
+    with pytest.raises(DomainError, match="version_conflict"):
+        sending.do("update_webhook", sending.settings, id=webhook["id"], if_match=1, site="sukadana")
+
+
+def test_lists_go_on_where_the_page_before_ended(sending, receiver):
+    ids = [sending.add_webhook(receiver.url)["id"] for _ in range(5)]
+    sending.hear(today(("ticket.called", 1)))
+    for name, expected in (("list_webhooks", ids), ("list_deliveries", [each["id"] for each in reversed(sending.deliveries())])):
+        found, cursor = [], None
+        while True:
+            page = sending.do(name, limit=2, **({} if cursor is None else {"cursor": cursor}))
+            found += [item["id"] for item in page["items"]]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+        assert found == expected
+        with pytest.raises(DomainError, match="parameter_invalid"):
+            sending.do(name, cursor="nonsense")
