@@ -5,12 +5,17 @@ from __future__ import annotations
 from gateway import operations
 from gateway.access import Access, only
 from gateway.route import FROM_HEADERS, Route, Rpc, Text
+from gateway.routes.catalogue import PAGE
 from services.contracts import reporting
 
 REPORTS = "/v1/{regency}/reports"
+SURVEYS = "/v1/{regency}/surveys"
 
 READERS = only("officer", "front_desk", "supervisor", "administrator", "auditor")
 """Everybody on the staff: who serves sees how it goes."""
+
+LISTENERS = only("supervisor", "administrator", "auditor")
+"""Who is to learn from comments; not those at the counter, of whom they tell."""
 
 RESPONDENTS = Access(only("kiosk").roles, anonymous=True)
 """Citizens, who need no account but the token of their ticket, and devices at the exit. Staff does not answer for them."""
@@ -45,8 +50,20 @@ REPORT_ROUTES = (
         problems=("site_unknown",),
     ),
     Route(
+        method="GET",
+        path=SURVEYS,
+        operation_id="listSurveys",
+        summary=Text("Jawaban survei beserta komentarnya", "Answered surveys with their comments"),
+        tag="surveys",
+        access=LISTENERS,
+        operation=operations.ask_service,
+        rpc=Rpc("reporting", "list_surveys", reporting.ListSurveys),
+        query={"from": "since", "to": "until", **{name: name for name in ("site", "agency", "service")}, **PAGE},
+        answer=reporting.SurveyPage,
+    ),
+    Route(
         method="POST",
-        path="/v1/{regency}/surveys",
+        path=SURVEYS,
         operation_id="submitSurvey",
         summary=Text("Mengisi survei kepuasan (SKM) atas satu kunjungan", "Answer the satisfaction survey (SKM) of a visit"),
         tag="surveys",

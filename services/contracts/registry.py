@@ -164,9 +164,14 @@ TICKETING = (
 )
 
 REPORTING = (
-    *_queries("reporting", (reporting.DailyReport, "daily_figures"), (reporting.SkmReport, "skm_figures")),
+    *_queries(
+        "reporting",
+        (reporting.DailyReport, "daily_figures"),
+        (reporting.SkmReport, "skm_figures"),
+        (reporting.ListSurveys, "survey_page"),
+    ),
     *_commands("reporting", (reporting.SubmitSurvey, "survey")),
-    *_answers("reporting", reporting.DailyFigures, reporting.SkmFigures, reporting.Survey),
+    *_answers("reporting", reporting.DailyFigures, reporting.SkmFigures, reporting.Survey, reporting.SurveyPage),
     *_events("reporting"),
 )
 

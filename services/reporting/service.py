@@ -30,6 +30,11 @@ class ReportingService(Service):
         """The satisfaction index of a period."""
         return usecases.skm_report(work, data)
 
+    @query(contracts.ListSurveys)
+    def list_surveys(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """A page of what citizens say."""
+        return usecases.list_surveys(work, data)
+
     @asking_command(contracts.SubmitSurvey, ask=usecases.find_ticket)
     def submit_survey(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """What a citizen says of a visit."""

@@ -167,6 +167,9 @@ def test_comments_and_tokens_stay_where_they_belong(deployed_platform: DeployedP
     ticket = serve_one(deployed_platform, "PTS-IZN")
     answer = deployed_platform.client().post(SURVEYS, {"token": ticket["token"], "scores": SCORES, "comment": COMMENT})
     assert answer.status == 201, answer
+    listed = deployed_platform.client("supervisor@oku-timur").get(f"{SURVEYS}?site=martapura&limit=1")
+    assert [(one["id"], one["comment"]) for one in listed.body["items"]] == [(answer.body["id"], COMMENT)]
+    assert deployed_platform.client("officer@oku-timur").get(SURVEYS).status == 403
     for process in deployed_platform.processes:
         written = process.log.read_text(errors="replace")
         assert COMMENT not in written, process.log.name

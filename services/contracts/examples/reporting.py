@@ -75,6 +75,11 @@ REPORTING: dict[str, dict[str, Any]] = {
     "submit_survey": {"token": TOKEN, "scores": SCORES, "comment": "Petugas ramah dan cepat."},
     "survey": SURVEY,
     "survey.submitted": {"survey": SURVEY},
+    "list_surveys": {"site": "sukadana", "since": "2025-06-01", "until": "2025-06-30", "limit": 20},
+    "survey_page": {
+        "items": [{**{name: value for name, value in SURVEY.items() if name != "ticket"}, "comment": "Petugas ramah dan cepat."}],
+        "next_cursor": None,
+    },
     "skm_report": {"since": "2025-04-01", "until": "2025-06-30", "site": "sukadana"},
     "skm_figures": {
         "from": "2025-04-01",

@@ -1,11 +1,12 @@
 """The satisfaction survey (SKM) and its index (IKM), by PermenPANRB 14/2017.
 
-The comment goes in and never comes out in an event or answer of these; scores are keyed by element, never by position.
+The comment is read in one place only (`AnsweredSurvey`), and is in no event. Scores are keyed by element, never by position.
 """
 
 from __future__ import annotations
 
 from services.contracts import shapes
+from services.contracts.paging import PageQuery, items_of, next_cursor
 from services.contracts.schema import Choice, ContractSchema, ListOf, MultilineText, Number, Part, Text, TrueOrFalse, WholeNumber
 from services.contracts.values import AgencyCode, BusinessDate, Opaque, ServiceId, Slug, TicketId, Timestamp
 
@@ -73,6 +74,36 @@ class SurveySubmitted(ContractSchema):
     """A citizen has answered the survey."""
 
     survey = Part(Survey, required=True)
+
+
+class ListSurveys(PageQuery):
+    """Answered surveys with their comments, newest first."""
+
+    since = BusinessDate(about="First business date of the visits.")
+    until = BusinessDate(about="Last business date of the visits.")
+    site = Slug()
+    agency = AgencyCode()
+    service = ServiceId()
+
+
+class AnsweredSurvey(ContractSchema):
+    """An answer as those read it who are to learn from it: with the comment, and without the ticket, so that it stays anonymous."""
+
+    id = TicketId(required=True)
+    site = Slug(required=True)
+    agency = AgencyCode(required=True)
+    service = ServiceId(required=True)
+    business_date = BusinessDate(required=True)
+    submitted_at = Timestamp(required=True)
+    scores = Part(SurveyScores, required=True)
+    comment = MultilineText(LONGEST_COMMENT, required=True, allow_none=True)
+
+
+class SurveyPage(ContractSchema):
+    """A page of answered surveys."""
+
+    items = items_of(AnsweredSurvey)
+    next_cursor = next_cursor()
 
 
 class SkmReport(ContractSchema):

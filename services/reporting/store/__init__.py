@@ -2,7 +2,7 @@
 
 from services.reporting.store.facts import Site, has_ticket_at, keep_fact, keep_site, site_of
 from services.reporting.store.figures import DURATIONS, figures_of_day
-from services.reporting.store.surveys import insert_survey, served_visits, tallies
+from services.reporting.store.surveys import insert_survey, served_visits, survey_page, tallies
 from services.reporting.store.tables import OWN_FACTS, PROJECTIONS, metadata, site, survey, ticket_fact
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "site",
     "site_of",
     "survey",
+    "survey_page",
     "tallies",
     "ticket_fact",
 ]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from services.chassis.database import UnitOfWork
 from services.reporting.domain import ELEMENTS, Tally
 from services.reporting.store.tables import survey, ticket_fact
+
+Filters = Mapping[str, Any]
 
 
 def insert_survey(work: UnitOfWork, answered: Mapping[str, Any], scores: Mapping[str, int]) -> bool:
@@ -19,6 +22,25 @@ def insert_survey(work: UnitOfWork, answered: Mapping[str, Any], scores: Mapping
     by_column = {f"score_{element}": score for element, score in scores.items()}
     statement = upsert(survey).values(**answered, **by_column).on_conflict_do_nothing(index_elements=["visit"])
     return work.execute(statement.returning(survey.c.id)).first() is not None
+
+
+def survey_page(work: UnitOfWork, filters: Filters, after: tuple[datetime, str] | None, limit: int) -> list[dict[str, Any]]:
+    """Return up to ``limit`` answers with ``scores`` and comment, newest first, behind ``(submitted_at, id)``.
+
+    :param filters: also ``since`` and ``until``, dates of the visits.
+    """
+    statement = sa.select(survey).order_by(survey.c.submitted_at.desc(), survey.c.id.desc()).limit(limit)
+    for name, value in filters.items():
+        place = survey.c["business_date" if name in ("since", "until") else name]
+        statement = statement.where(place >= value if name == "since" else place <= value if name == "until" else place == value)
+    if after is not None:
+        here = sa.tuple_(sa.literal(after[0]), sa.cast(after[1], UUID(as_uuid=False)))
+        statement = statement.where(sa.tuple_(survey.c.submitted_at, survey.c.id) < here)
+    return [_with_scores(dict(row)) for row in work.execute(statement).mappings()]
+
+
+def _with_scores(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "scores": {element: row[f"score_{element}"] for element in ELEMENTS if row[f"score_{element}"] is not None}}
 
 
 def tallies(work: UnitOfWork, since: date, until: date, filters: Mapping[str, str]) -> tuple[int, dict[str, Tally]]:

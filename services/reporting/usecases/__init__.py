@@ -2,7 +2,8 @@
 
 from services.reporting.usecases.daily import daily_report
 from services.reporting.usecases.following import apply_catalog_event, apply_ticket_event
+from services.reporting.usecases.listing import list_surveys
 from services.reporting.usecases.satisfaction import skm_report
 from services.reporting.usecases.surveys import find_ticket, submit_survey
 
-__all__ = ["apply_catalog_event", "apply_ticket_event", "daily_report", "find_ticket", "skm_report", "submit_survey"]
+__all__ = ["apply_catalog_event", "apply_ticket_event", "daily_report", "find_ticket", "list_surveys", "skm_report", "submit_survey"]

@@ -116,6 +116,13 @@ class Reporting:
         told: dict[str, Any] = contracts.Survey().load(answer or {})
         return told
 
+    def surveys(self, **asked: Any) -> dict[str, Any]:
+        """A page of answers with their comments, as the contract has it."""
+        with self.database.regency_work(self.regency, read_only=True) as work:
+            answer = usecases.list_surveys(work, contracts.ListSurveys().load(asked))
+        page: dict[str, Any] = contracts.SurveyPage().load(answer)
+        return page
+
     def told(self, site: str = "sukadana") -> list[Envelope]:
         """What reporting has told of a site."""
         with self.work() as work:

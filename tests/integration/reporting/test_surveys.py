@@ -61,6 +61,45 @@ def test_the_comment_is_in_no_other_table_and_the_token_in_none(reporting):
     assert TOKEN not in "".join(kept.values())
 
 
+class TestList:
+    def test_shows_comments_newest_first_and_no_ticket(self, reporting):
+        first = reporting.answer(completed(), "Pertama", time=1)
+        second = reporting.answer(completed(), None, time=2)
+        page = reporting.surveys()
+        assert [(one["id"], one["comment"], one["scores"]) for one in page["items"]] == [
+            (second["id"], None, {"time": 2}),
+            (first["id"], "Pertama", {"time": 1}),
+        ]
+        assert page["next_cursor"] is None
+        assert first["ticket"] not in json.dumps(page)
+
+    def test_is_read_page_by_page(self, reporting):
+        told = [reporting.answer(completed())["id"] for _ in range(7)]
+        found: list[str] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = reporting.surveys(limit=3, **cursor)
+            found += [one["id"] for one in page["items"]]
+            if page["next_cursor"] is None:
+                break
+            cursor = {"cursor": page["next_cursor"]}
+        assert found == told[::-1]
+
+    def test_is_cut_by_place_and_date_of_the_visit(self, reporting):
+        here = reporting.answer(completed())["id"]
+        there = reporting.answer(completed(site="way-jepara", business_date="2025-06-12"))["id"]
+        assert [one["id"] for one in reporting.surveys(site="way-jepara")["items"]] == [there]
+        assert [one["id"] for one in reporting.surveys(until="2025-06-11")["items"]] == [here]
+        assert [one["id"] for one in reporting.surveys(since="2025-06-12", until="2025-06-12")["items"]] == [there]
+        assert reporting.surveys(service="CPL-KK")["items"] == []
+
+    @pytest.mark.parametrize("cursor", ["x", "W10", "bnVsbA", "WyJhIiwiYiJd", "MQ"])
+    def test_refuses_a_cursor_that_it_never_gave(self, reporting, cursor):
+        with pytest.raises(DomainError) as refused:
+            reporting.surveys(cursor=cursor)
+        assert (refused.value.code, refused.value.details["errors"][0]["field"]) == ("parameter_invalid", "cursor")
+
+
 def test_a_visit_has_one_answer(reporting):
     first, second = completed(), completed()
     reporting.answer(first)

@@ -52,6 +52,7 @@ ALLOWED = {
     "getDailyReport": "officer front_desk supervisor administrator auditor",
     "getSkmReport": "officer front_desk supervisor administrator auditor",
     "submitSurvey": "kiosk",
+    "listSurveys": "supervisor administrator auditor",
 }
 CITIZENS = {"issueTicket", "submitSurvey"}
 """What citizens do without an account."""

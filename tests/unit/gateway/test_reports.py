@@ -107,3 +107,9 @@ class TestSurveys:
         assert (document["status"], document["code"]) == (status, refusal.code)
         if refusal.code == "ticket_state_conflict":
             assert (document["current_status"], document["allowed"]) == ("serving", ["completed"])
+
+    def test_comments_are_listed_by_place_and_period(self, edge):
+        response = edge.send("GET", f"{SURVEYS}?site=sukadana&from=2025-06-01&to=2025-06-30&limit=20", role="supervisor")
+        assert response.json == EXAMPLES["reporting"]["survey_page"]
+        assert response.headers["Cache-Control"] == "no-store"
+        assert edge.services.payload == {"site": "sukadana", "since": "2025-06-01", "until": "2025-06-30", "limit": 20}
