@@ -179,7 +179,7 @@ class Inbox:
 
     def _retry_leased(self, regency: str, row: Any, begun: int) -> None:
         try:
-            event = replace(Envelope.from_cloudevent(row.payload), replayed=row.replayed)
+            event = replace(Envelope.from_cloudevent(row.payload), replayed=bool(row.replayed))
         except ValueError:
             event = None
         context = _context_of(event) if event else CallContext(regency, SYSTEM).within(HANDLER_SECONDS)

@@ -18,9 +18,9 @@ _CLAIM = sa.text("""
         SELECT 1 FROM stream_mark WHERE consumer = :consumer AND source = :source AND sequence >= :sequence
     )
     ON CONFLICT (consumer, source, sequence) DO NOTHING
-    RETURNING EXISTS (
-        SELECT 1 FROM replay r WHERE r.consumer = inbox.consumer AND r.source = inbox.source
-            AND (inbox.sequence <= r.until AND inbox.sequence <> ALL(r.failed) OR inbox.sequence = ANY(r.early))
+    RETURNING (
+        SELECT :sequence <= replay_until AND :sequence <> ALL(replay_failed) OR :sequence = ANY(replay_early)
+        FROM stream_mark WHERE consumer = :consumer AND source = :source
     ) AS replayed
 """)
 
@@ -34,25 +34,25 @@ _CLAIM_BEGUN = sa.text("""
         SELECT 1 FROM stream_mark WHERE consumer = :consumer AND source = :source AND sequence >= :sequence
     )
     ON CONFLICT (consumer, source, sequence) DO NOTHING
-    RETURNING EXISTS (
-        SELECT 1 FROM replay r WHERE r.consumer = inbox.consumer AND r.source = inbox.source
-            AND (inbox.sequence <= r.until AND inbox.sequence <> ALL(r.failed) OR inbox.sequence = ANY(r.early))
+    RETURNING (
+        SELECT :sequence <= replay_until AND :sequence <> ALL(replay_failed) OR :sequence = ANY(replay_early)
+        FROM stream_mark WHERE consumer = :consumer AND source = :source
     ) AS replayed
 """)
 
-# A snapshot's item that failed before and was handled since may fail anew, in a newer state; an event has one state.
+# Items of a snapshot have numbers below zero and are no news. One that failed before and was handled since may fail
+# anew, in a newer state; an event has one state.
 _PUT_ASIDE = sa.text("""
     WITH ended AS (
         DELETE FROM handling WHERE consumer = :consumer AND source = :source AND sequence = :sequence
     )
     INSERT INTO inbox AS known (consumer, source, sequence, event_id, type, status, received_at,
-                                attempts, next_attempt_at, reason, payload)
+                                attempts, next_attempt_at, reason, payload, replayed)
     SELECT :consumer, :source, :sequence, CAST(:event_id AS uuid), :type, :status, :now,
-           1, :next_attempt_at, :reason, CAST(:payload AS jsonb)
-    WHERE NOT EXISTS (
-        SELECT 1 FROM stream_mark
-        WHERE :sequence > 0 AND consumer = :consumer AND source = :source AND sequence >= :sequence
-    )
+        1, :next_attempt_at, :reason, CAST(:payload AS jsonb), :sequence < 0
+            OR :sequence <= m.replay_until AND :sequence <> ALL(m.replay_failed) OR :sequence = ANY(m.replay_early)
+    FROM (SELECT 1) AS one LEFT JOIN stream_mark m ON m.consumer = :consumer AND m.source = :source
+    WHERE :sequence < 0 OR coalesce(m.sequence, 0) < :sequence
     ON CONFLICT (consumer, source, sequence) DO UPDATE
         SET status = excluded.status, received_at = excluded.received_at, attempts = excluded.attempts,
             next_attempt_at = excluded.next_attempt_at, reason = excluded.reason, payload = excluded.payload
@@ -69,10 +69,7 @@ _LEASE = sa.text("""
     )
     UPDATE inbox i SET next_attempt_at = :until FROM due
     WHERE i.consumer = :consumer AND i.source = due.source AND i.sequence = due.sequence
-    RETURNING i.source, i.sequence, i.attempts, i.payload, due.next_attempt_at AS was_due_at, i.sequence < 0 OR EXISTS (
-        SELECT 1 FROM replay r WHERE r.consumer = i.consumer AND r.source = i.source
-            AND (i.sequence <= r.until AND i.sequence <> ALL(r.failed) OR i.sequence = ANY(r.early))
-    ) AS replayed
+    RETURNING i.source, i.sequence, i.attempts, i.payload, i.replayed, due.next_attempt_at AS was_due_at
 """)
 
 _GIVE_BACK = sa.text("""

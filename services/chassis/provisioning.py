@@ -39,6 +39,13 @@ _TABLES = """
     ORDER BY relname
 """
 
+_OPEN_COMMON_DATABASES = """
+    SELECT datname FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) AS given
+    WHERE datname IN ('postgres', 'template1') AND given.grantee = 0 AND pg_has_role(datdba, 'USAGE')
+    GROUP BY datname ORDER BY datname
+"""
+"""Grantee 0 is everybody."""
+
 Progress = Callable[[str], None]
 
 
@@ -68,6 +75,7 @@ class Provisioner:
             connection.execute(sa.text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": f"mpp:{self.service}:prepare"})
             self._ensure_login(connection)
             self._ensure_database(connection)
+            self._close_common_databases(connection)
         with self._connected(self._own) as connection:
             self._lock(connection, "platform")
             connection.execute(sa.text("CREATE SCHEMA IF NOT EXISTS platform"))
@@ -188,6 +196,17 @@ class Provisioner:
             connection.execute(sa.text(f"CREATE DATABASE {database} ENCODING 'UTF8' TEMPLATE template0"))
         connection.execute(sa.text(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC"))
         connection.execute(sa.text(f"GRANT CONNECT ON DATABASE {database} TO {_quoted(self._login.username or '')}"))
+
+    def _close_common_databases(self, connection: Connection) -> None:
+        """Let no service's login into the databases that every cluster has, and that nobody needs but the administrator.
+
+        Passed over where they belong to somebody else, as on a server that a provider runs.
+        """
+        # Several services may be prepared at once, and all would change the same rows.
+        connection.execute(sa.text("SELECT pg_advisory_lock(hashtextextended('mpp:common databases', 0))"))
+        for name in connection.execute(sa.text(_OPEN_COMMON_DATABASES)).scalars().all():
+            connection.execute(sa.text(f"REVOKE ALL ON DATABASE {_quoted(name)} FROM PUBLIC"))
+        connection.execute(sa.text("SELECT pg_advisory_unlock(hashtextextended('mpp:common databases', 0))"))
 
     def _ensure_regency_role(self, connection: Connection, regency: str) -> None:
         name = role_of(self.service, regency)

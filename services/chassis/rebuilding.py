@@ -32,17 +32,18 @@ _REMEMBER = sa.text("""
         UNION ALL
         SELECT consumer, source, 0, 'mark' FROM stream_mark WHERE consumer = ANY(CAST(:consumers AS text[]))
     )
-    INSERT INTO replay AS r (consumer, source, until, failed, early)
-    SELECT k.consumer, k.source, coalesce(max(m.sequence), 0),
+    INSERT INTO stream_mark AS m (consumer, source, sequence, replay_until, replay_failed, replay_early)
+    SELECT k.consumer, k.source, 0, coalesce(max(m.sequence), 0),
         coalesce(array_agg(k.sequence) FILTER (WHERE k.status IN ('failed', 'dead')), '{}'),
         coalesce(array_agg(k.sequence) FILTER (WHERE k.sequence > coalesce(m.sequence, 0) AND k.status = 'handled'), '{}')
     FROM known k LEFT JOIN stream_mark m ON m.consumer = k.consumer AND m.source = k.source
     GROUP BY k.consumer, k.source
     ON CONFLICT (consumer, source) DO UPDATE SET
-        until = greatest(r.until, excluded.until),
-        early = r.early || excluded.early,
-        failed = excluded.failed || ARRAY(
-            SELECT f FROM unnest(r.failed) AS f WHERE f > excluded.until AND f <> ALL(excluded.early)
+        sequence = 0,
+        replay_until = greatest(m.replay_until, excluded.replay_until),
+        replay_early = coalesce(m.replay_early, '{}') || excluded.replay_early,
+        replay_failed = excluded.replay_failed || ARRAY(
+            SELECT f FROM unnest(m.replay_failed) AS f WHERE f > excluded.replay_until AND f <> ALL(excluded.replay_early)
         )
 """)
 _NUMBER = sa.text("""
@@ -50,15 +51,11 @@ _NUMBER = sa.text("""
     SELECT given, 1, :now FROM unnest(CAST(:consumers AS text[])) AS given
     ON CONFLICT (consumer) DO UPDATE SET number = known.number + 1, begun_at = excluded.begun_at
 """)
-_FORGET_MARKS = sa.text("DELETE FROM stream_mark WHERE consumer = ANY(CAST(:consumers AS text[]))")
 _FORGET_HANDLINGS = sa.text("DELETE FROM handling WHERE consumer = ANY(CAST(:consumers AS text[]))")
 # What an operator gave up for good stays given up.
 _FORGET_INBOX = sa.text("DELETE FROM inbox WHERE consumer = ANY(CAST(:consumers AS text[])) AND status <> 'dropped'")
 
-_BEHIND = sa.text("""
-    SELECT consumer, source FROM replay LEFT JOIN stream_mark USING (consumer, source)
-    WHERE consumer = ANY(CAST(:consumers AS text[])) AND coalesce(sequence, 0) < until
-""")
+_BEHIND = sa.text("SELECT 1 FROM stream_mark WHERE consumer = ANY(CAST(:consumers AS text[])) AND sequence < replay_until LIMIT 1")
 _TROUBLE = sa.text("""
     SELECT count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'dead') AS dead FROM inbox
     WHERE consumer = ANY(CAST(:consumers AS text[]))
@@ -99,7 +96,7 @@ def reset(work: UnitOfWork, projections: Projections) -> int:
     work.execute(_LOCK)
     work.execute(_REMEMBER, consumers)
     work.execute(_NUMBER, {**consumers, "now": work.now})
-    for forget in (_FORGET_MARKS, _FORGET_HANDLINGS, _FORGET_INBOX):
+    for forget in (_FORGET_HANDLINGS, _FORGET_INBOX):
         work.execute(forget, consumers)
     tables = {table.name: table for each in projections.values() for table in each}
     return sum(work.execute(sa.delete(table)).rowcount for table in tables.values())

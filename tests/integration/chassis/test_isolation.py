@@ -122,7 +122,7 @@ def test_a_regency_s_role_has_no_more_rights_than_it_needs(administration, mine)
     service_tables = dict.fromkeys(("entry", "copy", "balance", "trouble"), full)
     assert found == {
         **service_tables,
-        **dict.fromkeys(("stream", "command_inbox", "inbox", "stream_mark", "handling", "rebuild", "replay"), full),
+        **dict.fromkeys(("stream", "command_inbox", "inbox", "stream_mark", "handling", "rebuild"), full),
         "event_log": {"SELECT", "INSERT"},
         "audit_log": {"SELECT", "INSERT"},
     }
@@ -219,3 +219,9 @@ def test_a_service_cannot_connect_to_the_database_of_another(postgres_server, pr
             psycopg.connect(intruder.set(database=database.database).render_as_string(hide_password=False))
     with pytest.raises(Unavailable), Database("mirror", mirror.set(database=ledger.database).render_as_string(False)).platform_work():
         pass
+
+
+@pytest.mark.parametrize("common", ["postgres", "template1"])
+def test_a_service_cannot_connect_to_the_databases_that_every_cluster_has(provisioner, ledger_url, common):
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(sa.make_url(ledger_url).set(database=common).render_as_string(hide_password=False))

@@ -458,7 +458,7 @@ def test_months_are_cut_and_a_new_and_a_wiped_consumer_come_to_what_the_old_one_
         for each in (consumer, new):
             with consumer.inbox.database.regency_work(regency) as work:
                 reset(work, {each.name: [balance]})
-            administration.run(f"DELETE FROM {schema(regency)}.replay")  # it knows nothing: news is news again
+            administration.run(f"DELETE FROM {schema(regency)}.stream_mark")  # it knows nothing: news is news again
             owner.snapshots.clear()
             settle(GapFinder(each.inbox, owner, grace=0.0))
             assert administration.run(f"SELECT * FROM {schema(regency)}.balance ORDER BY entry") == known

@@ -56,7 +56,8 @@ def test_every_rule_of_access_asks_for_a_scram_password(postgres_server: Postgre
 
 def test_url_escapes_what_an_address_cannot_hold(postgres_server: PostgresServer) -> None:
     execute(postgres_server.admin_url, "CREATE ROLE \"a:b@c/d\" LOGIN PASSWORD 'p:w@/d %'")
-    assert value(postgres_server.url(user="a:b@c/d", password="p:w@/d %"), "SELECT current_user") == "a:b@c/d"
+    execute(postgres_server.admin_url, 'CREATE DATABASE escaped OWNER "a:b@c/d"')
+    assert value(postgres_server.url("escaped", user="a:b@c/d", password="p:w@/d %"), "SELECT current_user") == "a:b@c/d"
 
 
 def test_secrets_are_readable_for_their_owner_only(postgres_server: PostgresServer) -> None:

@@ -25,14 +25,9 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer, nullable=False),
         sa.Column("begun_at", sa.TIMESTAMP(timezone=True), nullable=False),
     )
-    # What a consumer had handled before its projections were emptied: up to `until` but for those that had failed, and
-    # those of `early` above.
-    op.create_table(
-        "replay",
-        sa.Column("consumer", sa.Text, nullable=False),
-        sa.Column("source", sa.Text, nullable=False),
-        sa.Column("until", sa.BigInteger, nullable=False),
-        sa.Column("failed", ARRAY(sa.BigInteger), nullable=False),
-        sa.Column("early", ARRAY(sa.BigInteger), nullable=False),
-        sa.PrimaryKeyConstraint("consumer", "source"),
-    )
+    # What a consumer had handled before its projections were emptied: up to `replay_until` but for those that had failed,
+    # and those that had arrived early above. Beside the mark, which every claim reads anyway.
+    op.add_column("stream_mark", sa.Column("replay_until", sa.BigInteger))
+    op.add_column("stream_mark", sa.Column("replay_failed", ARRAY(sa.BigInteger)))
+    op.add_column("stream_mark", sa.Column("replay_early", ARRAY(sa.BigInteger)))
+    op.add_column("inbox", sa.Column("replayed", sa.Boolean))
