@@ -4,12 +4,12 @@ import pytest
 
 from deploy.parts import projections
 from services.chassis.settings import SERVICES
-from services.contracts.subscriptions import NOTIFICATION_TICKETING, SUBSCRIPTIONS
+from services.contracts.subscriptions import NOTIFICATION_REPORTING, NOTIFICATION_TICKETING, SUBSCRIPTIONS
 
 pytestmark = pytest.mark.unit
 
-NOT_TO_BE_MADE_AGAIN = {NOTIFICATION_TICKETING.queue}
-"""What became of tickets is told once; notices and deliveries are notification's own facts."""
+NOT_TO_BE_MADE_AGAIN = {NOTIFICATION_TICKETING.queue, NOTIFICATION_REPORTING.queue}
+"""What became of tickets and complaints is told once; notices and deliveries are notification's own facts."""
 
 
 @pytest.mark.parametrize("service", SERVICES)
