@@ -9,7 +9,7 @@ COUNTER = LAMPUNG_TIMUR.counters[0]
 
 
 def take_call_and_serve(citizen: Client, officer: Client) -> None:
-    """Three tickets at Lampung Timur, the last of them priority, are called in the right order, started and completed."""
+    """Three tickets at Lampung Timur, the last of them priority, are called in the right order, started, completed and asked."""
     serve_all(officer, LAMPUNG_TIMUR, COUNTER)  # whoever waits from before
     first = take_number(citizen, LAMPUNG_TIMUR, "CPL-KTP").body
     second = take_number(citizen, LAMPUNG_TIMUR, "CPL-KK").body
@@ -30,6 +30,10 @@ def take_call_and_serve(citizen: Client, officer: Client) -> None:
         assert (completed["outcome"], completed["version"]) == ("done", 4)
         seen = citizen.request("GET", f"{LAMPUNG_TIMUR.path}/tickets/{expected['id']}", headers={"Ticket-Token": expected["token"]})
         assert (seen.status, seen.body["status"]) == (200, "completed")
+
+    surveys = f"{LAMPUNG_TIMUR.path}/surveys"
+    answers = [citizen.post(surveys, {"token": first["token"], "scores": {"behaviour": 4}}) for _ in range(2)]
+    assert [answer.status for answer in answers] == [201, 409], "a visit is asked about once"
 
     nobody = officer.post(f"{LAMPUNG_TIMUR.path}/counters/{COUNTER}/call-next")
     assert (nobody.status, nobody.body) == (204, None)
