@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -32,8 +33,7 @@ def platform(deployed_platform: DeployedPlatform) -> DeployedPlatform:
     day.begin()
     day.end()
     for follower in ("reporting", "notification"):
-        deployed_platform.wait_followed(follower, "ticketing", REGENCY)
-        deployed_platform.wait_followed(follower, "catalog", REGENCY)
+        wait_settled(deployed_platform, follower)
     return deployed_platform
 
 
@@ -45,6 +45,18 @@ def rows(platform: DeployedPlatform, service: str, table: str, schema: str = SCH
 def meddle(platform: DeployedPlatform, service: str, statement: str) -> int:
     with psycopg.connect(platform.postgres.url(service)) as database:
         return database.execute(statement).rowcount
+
+
+def published(platform: DeployedPlatform, owner: str) -> bool:
+    return not rows(platform, owner, "outbox", "platform")
+
+
+def wait_settled(platform: DeployedPlatform, follower: str) -> None:
+    """Wait until everything that has happened was published and followed: heads say only what was published."""
+    for owner in ("ticketing", "catalog"):
+        eventually(partial(published, platform, owner))
+        if (follower, owner) != ("ticketing", "ticketing"):
+            platform.wait_followed(follower, owner, REGENCY)
 
 
 def begin_mpp(platform: DeployedPlatform, *arguments: str) -> subprocess.Popen[str]:
@@ -61,6 +73,7 @@ def mpp(platform: DeployedPlatform, *arguments: str) -> tuple[int, str]:
 
 def restored(platform: DeployedPlatform, service: str, tables: tuple[str, ...]) -> str:
     """Rebuild a service while it runs; what it said. Its projections are as they were, row by row."""
+    wait_settled(platform, service)
     before = {table: rows(platform, service, table) for table in tables}
     assert all(before.values()), "there is something to lose"
     status, said = mpp(platform, "rebuild", service, "--regency", REGENCY)
@@ -76,6 +89,7 @@ def test_reporting_from_the_whole_log(platform):
 
 
 def test_a_damaged_projection_is_repaired(platform):
+    wait_settled(platform, "reporting")
     before = rows(platform, "reporting", "ticket_fact")
     meddle(platform, "reporting", f"UPDATE {SCHEMA}.ticket_fact SET wait_seconds = 0, version = version + 100")
     assert mpp(platform, "rebuild", "reporting", "--regency", REGENCY)[0] == 0
@@ -88,7 +102,7 @@ def test_ticketing_s_copy_of_the_catalogue_and_then_numbers_are_issued_as_before
 
 
 def test_nobody_is_notified_again(platform):
-    platform.wait_followed("notification", "ticketing", REGENCY)
+    wait_settled(platform, "notification")
     before = rows(platform, "notification", "notice")
     outbox = platform.event_log(REGENCY, f"/regencies/{REGENCY}/ticketing/sites/{SANGATTA.site}")
     restored(platform, "notification", ("place_name",))
@@ -121,7 +135,7 @@ def test_ticketing_s_copy_where_the_whole_log_was_cut(cut):
 
 def test_an_interrupted_rebuild_goes_on_and_is_watched_again(cut):
     """Frozen, the service cannot come to an end; killed, the command leaves it to the service."""
-    cut.wait_followed("reporting", "ticketing", REGENCY)
+    wait_settled(cut, "reporting")
     before = rows(cut, "reporting", "ticket_fact")
     for process in cut.reporting:
         process.freeze()
@@ -150,8 +164,7 @@ def test_all_regencies_while_people_are_served(cut):
     day.end()
     assert status == 0, said
     assert "5 regencies done, 0 not" in said
-    for owner in ("ticketing", "catalog"):
-        cut.wait_followed("reporting", owner, REGENCY)
+    wait_settled(cut, "reporting")
     tickets = {ticket["id"]: ticket["version"] for ticket in cut.client(f"officer@{REGENCY}").pages(f"/v1/{REGENCY}/tickets")}
     with psycopg.connect(cut.postgres.url("reporting")) as database:
         facts: dict[str, int] = dict(database.execute(f"SELECT id::text, version FROM {SCHEMA}.ticket_fact").fetchall())
