@@ -143,12 +143,12 @@ class Client:
         """PATCH once."""
         return self.request("PATCH", path, body, headers=headers)
 
-    def command(self, path: str, body: Any = None, *, key: str | None = None) -> Answer:
+    def command(self, path: str, body: Any = None, *, key: str | None = None, headers: dict[str, str] | None = None) -> Answer:
         """POST until it is answered with something other than 503, always with the same Idempotency-Key."""
         record = self.ledger.begin(CommandRecord(key or uuid.uuid4().hex, path, body, self.actor))
         end = time.monotonic() + GIVE_UP_SECONDS
         while True:
-            answer = self.request("POST", path, body, key=record.key)
+            answer = self.request("POST", path, body, key=record.key, headers=headers)
             record.attempts.append(answer)
             if answer.status not in OUTAGE:
                 return answer

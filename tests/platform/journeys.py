@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.platform.client import Answer, Client, Ledger
 from tests.platform.deployment import DeployedPlatform
@@ -54,6 +55,10 @@ class Day:
     ledger: Ledger = field(default_factory=Ledger)
     issued: list[Answer] = field(default_factory=list)
     completed: list[str] = field(default_factory=list)
+    letter_every: int = 0
+    """One citizen in so many wants a letter when served; 0: nobody."""
+    subscribed: dict[str, str] = field(default_factory=dict)
+    """Address by ticket id."""
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count()
@@ -108,10 +113,22 @@ class Day:
     def _journey(self, citizen: Client, staff: Client, counter: str) -> None:
         issued = take_number(citizen, self.hall, random.choice(self.hall.services), random.choice(PRIORITY_CLASSES))
         self.issued.append(issued)
+        if self.letter_every and len(self.issued) % self.letter_every == 0:
+            self._subscribe(issued.body)
         called = staff.command(f"{self.hall.path}/counters/{counter}/call-next")
         assert called.status == 200, f"nobody waits although a number was just issued: {called}"
         serve(staff, self.hall, called.body["id"])
         self.completed.append(called.body["id"])
+
+    def _subscribe(self, ticket: dict[str, Any]) -> None:
+        """Not in the ledger, which is of commands that change tickets."""
+        address = f"{ticket['id']}@example.id"
+        wish = {"ticket": ticket["id"], "email": address, "kinds": ["completed"]}
+        made = self.platform.client().command(f"{self.hall.path}/subscriptions", wish, headers={"Ticket-Token": ticket["token"]})
+        if made.code == "ticket_state_conflict":
+            return  # another counter was so quick that it has ended
+        assert made.status == 201, made
+        self.subscribed[ticket["id"]] = address
 
 
 def take_number(client: Client, hall: Hall, service: str, priority_class: str | None = None) -> Answer:

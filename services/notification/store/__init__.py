@@ -1,6 +1,18 @@
 """Notification's tables and all of its SQL. Each function is one statement, or says which it needs besides."""
 
 from services.notification.store import deliveries, hints, keys, mail, webhooks
-from services.notification.store.notices import PROJECTIONS, follow, keep_notice, keep_place_name, newest_notices
+from services.notification.store.notices import PROJECTIONS, follow, keep_notice, keep_place_name, newest_heard, newest_notices
 
-__all__ = ["PROJECTIONS", "deliveries", "follow", "hints", "keep_notice", "keep_place_name", "keys", "mail", "newest_notices", "webhooks"]
+__all__ = [
+    "PROJECTIONS",
+    "deliveries",
+    "follow",
+    "hints",
+    "keep_notice",
+    "keep_place_name",
+    "keys",
+    "mail",
+    "newest_heard",
+    "newest_notices",
+    "webhooks",
+]

@@ -39,6 +39,12 @@ _FOLLOW = sa.text("""
     RETURNING version
 """)
 
+_NEWEST_HEARD = sa.text("""
+    INSERT INTO followed_ticket AS known (id, version) VALUES (CAST(:id AS uuid), 0)
+    ON CONFLICT (id) DO UPDATE SET version = known.version
+    RETURNING version
+""")
+
 _KEEP_NOTICE = sa.text("""
     INSERT INTO notice (ticket, version, kind, happened_at, created_at, parameters)
     VALUES (CAST(:ticket AS uuid), :version, :kind, :happened_at, :now, :parameters)
@@ -77,6 +83,12 @@ def follow(work: UnitOfWork, ticket: str, version: int, ended_at: datetime | Non
     """
     newest: int = work.execute(_FOLLOW, {"id": ticket, "version": version, "ended_at": ended_at}).scalar_one()
     return newest == version
+
+
+def newest_heard(work: UnitOfWork, ticket: str) -> int:
+    """Return the newest version of a ticket that has been heard of, 0 when none has, and lock the ticket until the unit ends."""
+    version: int = work.execute(_NEWEST_HEARD, {"id": ticket}).scalar_one()
+    return version
 
 
 def keep_notice(work: UnitOfWork, ticket: str, version: int, kind: str, happened_at: datetime, parameters: Mapping[str, Any]) -> None:

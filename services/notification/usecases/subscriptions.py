@@ -11,7 +11,7 @@ from typing import Any
 
 from services.chassis.database import UnitOfWork
 from services.chassis.encryption import Keyring
-from services.chassis.errors import DomainError
+from services.chassis.errors import Busy, DomainError
 from services.chassis.settings import Settings
 from services.notification import domain, store
 from services.notification.channels.mail import ADDRESS_PURPOSE
@@ -27,6 +27,7 @@ def create_subscription(work: UnitOfWork, data: dict[str, Any], ticket: dict[str
     """Tell an address about a ticket from its present version on; the same address again: change kinds and language.
 
     :param ticket: the ticket as ticketing answered who holds its token.
+    :raises Busy: a newer event of the ticket came in between and found nobody to tell; the caller's repeat asks ticketing anew.
     """
     if settings.delivery.mail_server is None:
         raise DomainError("mail_not_configured")
@@ -39,6 +40,8 @@ def create_subscription(work: UnitOfWork, data: dict[str, Any], ticket: dict[str
     if known is not None:
         store.mail.change(work, known, data["locale"], data["kinds"])
         return _found(work, known)
+    if store.newest_heard(work, ticket["id"]) > ticket["version"]:
+        raise Busy("the ticket has just changed")
     if len(present) >= MOST_ADDRESSES:
         raise DomainError("subscription_limit_reached", limit=MOST_ADDRESSES)
     row = {

@@ -14,6 +14,7 @@ from tests.fault.platform.drill import Drills
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.journeys import OKU_TIMUR
 from tests.platform.line import Line
+from tests.receivers import HttpReceiver, Mailbox
 
 
 @pytest.fixture(scope="package")
@@ -27,8 +28,8 @@ def drills(server_folder: Path) -> Iterator[Drills]:
     ):
         keep_commit_times(postgres)
         platform = DeployedPlatform(folder / "platform", postgres, rabbitmq, notification=2, reporting=2, broker_port=line.port)
-        with platform:
-            yield Drills(platform, OKU_TIMUR, line)
+        with platform, HttpReceiver() as receiver, Mailbox(port=platform.mail_port) as mailbox:
+            yield Drills(platform, OKU_TIMUR, line, receiver, mailbox)
         rabbitmq.kill()  # nobody needs it any more, and its polite end takes seconds
 
 

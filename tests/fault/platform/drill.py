@@ -14,16 +14,21 @@ from deploy.servers.process import descendants, send_signal
 from services.chassis.broker import EVENT_EXCHANGE, connect
 from tests.platform import checker
 from tests.platform.client import Ledger
+from tests.platform.deliveries import check_letters, check_webhook
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.journeys import Day, Hall
 from tests.platform.line import Line
 from tests.processes import ServiceProcess, eventually
+from tests.receivers import HttpReceiver, Mailbox
 
 JOURNEYS = 200
 DISTURBED_AT = 0.25
 """Share of the journeys after which the fault comes."""
 
 RECOVERY_SECONDS = 40.0
+
+LETTER_EVERY = 8
+"""One citizen in so many wants a letter when served."""
 
 
 FELT = 16
@@ -84,18 +89,23 @@ class Observer:
 class Drills:
     """The platform, its hall, and what was noted from drill to drill."""
 
-    def __init__(self, platform: DeployedPlatform, hall: Hall, line: Line) -> None:
+    def __init__(self, platform: DeployedPlatform, hall: Hall, line: Line, receiver: HttpReceiver, mailbox: Mailbox) -> None:
         self.platform = platform
         self.hall = hall
         self.line = line
+        self.receiver = receiver
+        self.mailbox = mailbox
+        self.subscribed: dict[str, str] = {}
         self.observer = Observer(platform.rabbitmq.url, f"{hall.regency}.#")
         self.queues_lost = False
         """Whether the broker lost its disk in the drill under way."""
+        webhook = platform.client(f"admin@{hall.regency}").command(f"{hall.path}/webhooks", {"url": receiver.url, "events": ["ticket.*"]})
+        assert webhook.status == 201, webhook
 
     def run(self, fault: Callable[[Ledger], None]) -> str:
         """Play the journeys with the fault in their middle, audit everything, and return the figures."""
         self._watch_boards()
-        day = Day(self.platform, self.hall, JOURNEYS)
+        day = Day(self.platform, self.hall, JOURNEYS, letter_every=LETTER_EVERY)
         day.begin()
         try:
             before = day.wait_served(DISTURBED_AT)
@@ -146,9 +156,9 @@ class Drills:
         checker.check_tickets(tickets)
         assert all((ticket["status"], ticket["version"]) == ("completed", 4) for ticket in tickets)
         figures = [day.ledger.figures(), f"latest commit {latest:.2f} s after its request", f"{repeated} repeats agree"]
-        return [*figures, self._audit_events(tickets), checker.check_boards(self.platform, self.hall)]
+        return [*figures, self._audit_events(day, tickets), checker.check_boards(self.platform, self.hall)]
 
-    def _audit_events(self, tickets: list[dict[str, Any]]) -> str:
+    def _audit_events(self, day: Day, tickets: list[dict[str, Any]]) -> str:
         log = checker.check_log(self.platform, self.hall, tickets)
         checker.check_published(self.platform, self.hall, log)
         if self.queues_lost:
@@ -157,7 +167,13 @@ class Drills:
         twice = checker.check_received(self.observer.look(), log[0]["source"], len(log))
         checker.check_reports(self.platform, self.hall, tickets)
         checker.check_notices(self.platform, self.hall, log)
-        return f"log of {len(log)} events contiguous, {twice} published twice until now"
+        again = check_webhook(self.platform, self.hall, log, self.receiver)
+        self.subscribed.update(day.subscribed)
+        uncertain = check_letters(self.platform, self.hall, self.mailbox, self.subscribed)
+        return (
+            f"log of {len(log)} events contiguous; until now {twice} published twice, {again} posted again under their id,"
+            f" {len(self.subscribed)} citizens wrote down for a letter, {uncertain} of them uncertain"
+        )
 
     def tickets(self) -> list[dict[str, Any]]:
         """All tickets of the regency, as its auditor sees them."""

@@ -4,12 +4,14 @@ import logging
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
 
-from services.chassis.errors import DomainError
-from services.notification import store, tending
+from services.chassis.errors import Busy, DomainError
+from services.contracts import notification as contracts
+from services.notification import store, tending, usecases
 from services.notification.domain import Retries
 from tests.integration.notification.sending import SERVED, Sending, today
 from tests.processes import eventually
@@ -204,6 +206,26 @@ class TestSubscriptions:
     def test_what_has_ended_is_not_subscribed_to(self, sending):
         with pytest.raises(DomainError, match="ticket_state_conflict"):
             sending.subscribe(today(*SERVED)[-1].ticket)
+
+    def test_an_event_that_comes_while_ticketing_is_asked_is_not_missed(self, sending):
+        """Ticketing has told of the ticket being served; its end is handled before the address is written down."""
+        happened = today(*SERVED)
+        sending.hear(happened)
+        with pytest.raises(Busy):
+            sending.subscribe(happened[-2].ticket)
+        assert sending.deliveries() == []
+
+    def test_an_event_waits_for_a_subscription_under_way_and_finds_it(self, sending):
+        happened = today(*SERVED)
+        data = contracts.CreateSubscription().load({"ticket": happened[0].ticket["id"], "email": "budi@example.id"})
+        with sending.work() as work, ThreadPoolExecutor(1) as thread:
+            usecases.create_subscription(work, data, happened[-2].ticket, sending.settings)
+            heard = thread.submit(sending.hear, happened[-1:])
+            with pytest.raises(TimeoutError):
+                heard.result(0.3)
+            work.connection.commit()
+            heard.result(10)
+        assert [each["event_type"] for each in sending.deliveries()] == ["mpp.ticket.completed"]
 
     def test_without_a_mail_server_the_channel_says_that_it_is_off(self, new_notification):
         made = new_notification()
