@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from tests.platform.client import Client
+from tests.platform.deliveries import end_leases
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.journeys import LAMPUNG_TIMUR, serve, serve_all, take_number
 from tests.processes import eventually
@@ -55,14 +54,6 @@ def call_and_serve(officer: Client, ticket: dict[str, Any]) -> None:
     called = officer.command(f"{PATH}/counters/{COUNTER}/call-next")
     assert (called.status, called.body["id"]) == (200, ticket["id"])
     serve(officer, LAMPUNG_TIMUR, ticket["id"])
-
-
-def end_leases(platform: DeployedPlatform, schema: str) -> None:
-    """Let a minute (webhooks) and three (mail) pass for what a dead process had claimed, and its hints come up."""
-    with psycopg.connect(platform.postgres.admin_url, dbname="notification") as connection:
-        table = sql.Identifier(schema, "delivery")
-        connection.execute(sql.SQL("UPDATE {} SET lease_until = now() - interval '1 second' WHERE lease_until IS NOT NULL").format(table))
-        connection.execute("UPDATE platform.delivery_hint SET due_at = now()")
 
 
 def of_ticket(receiver: HttpReceiver, ticket: dict[str, Any]) -> list[str]:
@@ -113,7 +104,7 @@ def test_after_kill_9_everything_arrives_and_nothing_twice_by_mail(
         for replica in deployed_platform.notification:
             replica.kill()
         mailbox.data_delay, receiver.reply = 0.0, lambda posted: Reply()
-        end_leases(deployed_platform, "lampung_timur")
+        end_leases(deployed_platform, LAMPUNG_TIMUR)
         for replica in deployed_platform.notification:
             replica.start()
         path = f"{PATH}/webhooks/{webhook['id']}/deliveries"
