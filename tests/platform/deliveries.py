@@ -50,14 +50,19 @@ def settle(platform: DeployedPlatform, hall: Hall) -> None:
         eventually(lambda: not _under_way(platform, hall), within=10)
     except AssertionError:
         end_leases(platform, hall)
-        eventually(lambda: not _under_way(platform, hall), within=30)
+        try:
+            eventually(lambda: not _under_way(platform, hall), within=30)
+        except AssertionError:
+            raise AssertionError(f"still on the way: {_under_way(platform, hall)[:5]}") from None
 
 
-def _under_way(platform: DeployedPlatform, hall: Hall) -> int:
+def _under_way(platform: DeployedPlatform, hall: Hall) -> list[tuple[Any, ...]]:
+    query = (
+        "SELECT channel, state, attempts, last_error, last_status, next_attempt_at - now(), lease_until - now(), now() - created_at"
+        f" FROM {_schema(hall)}.delivery WHERE state = ANY(%s)"
+    )
     with psycopg.connect(platform.postgres.url("notification")) as connection:
-        row = connection.execute(f"SELECT count(*) FROM {_schema(hall)}.delivery WHERE state = ANY(%s)", (list(UNDER_WAY),)).fetchone()
-    assert row is not None
-    return int(row[0])
+        return connection.execute(query, (list(UNDER_WAY),)).fetchall()
 
 
 def end_leases(platform: DeployedPlatform, hall: Hall) -> None:

@@ -78,14 +78,14 @@ class Day:
     def wait_served(self, share: float, within: float = 60.0) -> int:
         """Wait until this share of the journeys is over; return how many are."""
         eventually(lambda: self._errors or len(self.completed) >= share * self.journeys, within=within, every=0.01)
-        self._raise_error()
+        self.raise_error()
         return len(self.completed)
 
     def end(self, within: float = 120.0) -> None:
         """Wait until everybody was served; raises what went wrong at a counter."""
         for thread in self._threads:
             thread.join(within)
-        self._raise_error()
+        self.raise_error()
         stuck = [thread.name for thread in self._threads if thread.is_alive()]
         assert not stuck, f"counters still busy after {within:g} s: {stuck}; {len(self.completed)} journeys done"
 
@@ -93,7 +93,8 @@ class Day:
         """Send everybody home after the journey under way."""
         self._closing.set()
 
-    def _raise_error(self) -> None:
+    def raise_error(self) -> None:
+        """Raise the first thing that went wrong at a counter."""
         if self._errors:
             raise self._errors[0]
 

@@ -35,9 +35,11 @@ FELT = 16
 """An outage lasts until clients have met it so often."""
 
 
-def felt(ledger: Ledger, times: int = FELT) -> None:
-    """Wait until the clients have met the outage."""
+@contextmanager
+def felt(ledger: Ledger, times: int = FELT) -> Iterator[None]:
+    """Wait, after what is done in the context, until the clients have met the outage."""
     since = ledger.refused
+    yield
     eventually(lambda: ledger.refused >= since + times, within=60.0)
 
 
@@ -109,7 +111,10 @@ class Drills:
         day.begin()
         try:
             before = day.wait_served(DISTURBED_AT)
-            fault(day.ledger)
+            try:
+                fault(day.ledger)
+            finally:
+                day.raise_error()  # rather than that the fault found nobody at work any more
             during = len(day.completed)
             day.end()
         finally:

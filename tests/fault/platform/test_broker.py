@@ -18,8 +18,8 @@ def test_rabbitmq_killed(drills: Drills, figures: Figures):
     rabbitmq = drills.platform.rabbitmq
 
     def fault(ledger: Ledger) -> None:
-        rabbitmq.kill()
-        felt(ledger)
+        with felt(ledger):
+            rabbitmq.kill()
         rabbitmq.start()
 
     figures(drills.run(fault))
@@ -31,8 +31,8 @@ def test_rabbitmq_restarted(drills: Drills, figures: Figures):
     rabbitmq = drills.platform.rabbitmq
 
     def fault(ledger: Ledger) -> None:
-        rabbitmq.stop()
-        felt(ledger)
+        with felt(ledger):
+            rabbitmq.stop()
         rabbitmq.start()
 
     figures(drills.run(fault))
@@ -43,8 +43,8 @@ def test_rabbitmq_frozen(drills: Drills, figures: Figures):
     """Connections stay open and nobody answers, until commands have met their deadlines."""
 
     def fault(ledger: Ledger) -> None:
-        with frozen(drills.platform.rabbitmq.pid):
-            felt(ledger)
+        with frozen(drills.platform.rabbitmq.pid), felt(ledger):
+            pass
 
     figures(drills.run(fault))
 
@@ -62,9 +62,9 @@ def test_the_network_to_the_broker_is_cut(drills: Drills, figures: Figures):
     """Packets vanish and nobody is told; what was on the way when the line is mended is gone."""
 
     def fault(ledger: Ledger) -> None:
-        drills.line.cut()
         try:
-            felt(ledger)
+            with felt(ledger):
+                drills.line.cut()
         finally:
             drills.line.mend()
 

@@ -18,8 +18,8 @@ def test_postgresql_killed(drills: Drills, figures: Figures):
     postgres = drills.platform.postgres
 
     def fault(ledger: Ledger) -> None:
-        postgres.kill()
-        felt(ledger)
+        with felt(ledger):
+            postgres.kill()
         postgres.start()
 
     figures(drills.run(fault))
@@ -31,8 +31,8 @@ def test_postgresql_restarted(drills: Drills, figures: Figures):
     postgres = drills.platform.postgres
 
     def fault(ledger: Ledger) -> None:
-        postgres.stop()
-        felt(ledger)
+        with felt(ledger):
+            postgres.stop()
         postgres.start()
 
     figures(drills.run(fault))
@@ -43,7 +43,7 @@ def test_postgresql_frozen(drills: Drills, figures: Figures):
     """Statements hang until commands have met their deadlines; none of them is committed late."""
 
     def fault(ledger: Ledger) -> None:
-        with frozen(drills.platform.postgres.pid):
-            felt(ledger)
+        with frozen(drills.platform.postgres.pid), felt(ledger):
+            pass
 
     figures(drills.run(fault))

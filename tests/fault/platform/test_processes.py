@@ -40,8 +40,8 @@ def test_gateway_killed(drills: Drills, figures: Figures):
     gateway = drills.platform.gateways[0]
 
     def fault(ledger: Ledger) -> None:
-        gateway.kill()
-        felt(ledger, times=4)
+        with felt(ledger, times=4):
+            gateway.kill()
         gateway.start(wait=False)
 
     figures(drills.run(fault))
