@@ -7,8 +7,8 @@ from typing import Any
 from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError
 from services.chassis.events import TYPE_PREFIX
+from services.chassis.paging import cursor_behind, place_of
 from services.notification import domain, store
-from services.notification.usecases.paging import cursor_behind, place_of
 
 
 def list_deliveries(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:

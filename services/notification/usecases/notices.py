@@ -7,11 +7,9 @@ from typing import Any
 
 from services.chassis import metrics
 from services.chassis.database import UnitOfWork
-from services.chassis.errors import PermanentFailure
 from services.chassis.events import Envelope
-from services.contracts.events import EventTypeUnknown, load_event
+from services.chassis.following import known_data
 from services.contracts.notification import MOST_NOTICES
-from services.contracts.schema import PayloadInvalid
 from services.notification import domain, store
 from services.notification.domain import Places
 
@@ -46,7 +44,7 @@ def apply_ticket_event(work: UnitOfWork, event: Envelope) -> None:
     Every version is followed, with a notice or without: a call that arrives after the start of serving is history, and
     a letter about it that still waits is not sent any more. What goes out because of an event is planned with it.
     """
-    data = _known(event)
+    data = known_data(event)
     _plan_for_webhooks(work, event, data)
     if "ticket" not in data:
         return
@@ -69,7 +67,7 @@ def apply_ticket_event(work: UnitOfWork, event: Envelope) -> None:
 
 def apply_catalog_event(work: UnitOfWork, event: Envelope) -> None:
     """Keep the names of sites and counters up to date; an older version than the one kept changes nothing."""
-    data = _known(event)
+    data = known_data(event)
     _plan_for_webhooks(work, event, data)
     for kind in ("site", "counter"):
         if kind in data:
@@ -78,7 +76,7 @@ def apply_catalog_event(work: UnitOfWork, event: Envelope) -> None:
 
 def apply_other_event(work: UnitOfWork, event: Envelope) -> None:
     """Pass an event on to webhooks; nothing of it is kept here."""
-    _plan_for_webhooks(work, event, _known(event))
+    _plan_for_webhooks(work, event, known_data(event))
 
 
 def _plan_for_webhooks(work: UnitOfWork, event: Envelope, data: dict[str, Any]) -> None:
@@ -104,13 +102,3 @@ def _site_of(event: Envelope, data: dict[str, Any]) -> str | None:
     if "site" in data:
         return str(data["site"]["id"]) if isinstance(data["site"], dict) else str(data["site"])
     return next((str(part["site"]) for part in data.values() if isinstance(part, dict) and part.get("site")), None)
-
-
-def _known(event: Envelope) -> dict[str, Any]:
-    """Return the event's data by its contract; empty for a type that only a newer release knows."""
-    try:
-        return load_event(event.type, event.data)
-    except EventTypeUnknown:
-        return {}
-    except PayloadInvalid as error:
-        raise PermanentFailure("the event breaks its contract") from error

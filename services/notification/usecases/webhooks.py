@@ -11,6 +11,7 @@ from services.chassis.database import UnitOfWork
 from services.chassis.encryption import Keyring
 from services.chassis.errors import DomainError
 from services.chassis.events import TYPE_PREFIX
+from services.chassis.paging import cursor_behind, place_of
 from services.chassis.settings import Settings
 from services.contracts.field_rules import Message
 from services.contracts.subscriptions import EVENT_TYPES
@@ -18,7 +19,6 @@ from services.notification import domain, store
 from services.notification.channels.urls import UrlRefused, target_of
 from services.notification.channels.webhook import SECRET_PURPOSE
 from services.notification.usecases.deliveries import found
-from services.notification.usecases.paging import cursor_behind, place_of
 
 MOST_WEBHOOKS = 50
 OLD_SECRET_VALID = timedelta(hours=24)

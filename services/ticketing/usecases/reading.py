@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import uuid
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 from services.chassis.database import UnitOfWork
-from services.chassis.errors import DomainError
+from services.chassis.paging import cursor_behind, place_of
 from services.ticketing import domain, store
 from services.ticketing.usecases.answers import answer_of_row, viewed
 
@@ -35,23 +32,9 @@ def list_tickets(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     filters: dict[str, Any] = {name: data[name] for name in ("site", "service", "status") if name in data}
     if "date" in data:
         filters["business_date"] = date.fromisoformat(data["date"])
-    rows = store.view_page(work, filters, _after(data.get("cursor")), data["limit"] + 1)
+    rows = store.view_page(work, filters, place_of(data.get("cursor")), data["limit"] + 1)
     page, more = rows[: data["limit"]], len(rows) > data["limit"]
-    return {"items": [answer_of_row(row) for row in page], "next_cursor": _cursor(page[-1]) if more else None}
-
-
-def _cursor(row: store.Row) -> str:
-    place = [row["issued_at"].isoformat(), row["id"]]
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
-
-
-def _after(cursor: str | None) -> tuple[datetime, str] | None:
-    if cursor is None:
-        return None
-    try:
-        place = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        issued_at, ticket_id = json.loads(place)
-        return datetime.fromisoformat(issued_at).astimezone(UTC), str(uuid.UUID(ticket_id))
-    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        problem = {"field": "cursor", "rule": "opaque", "message": "Not a cursor of this list."}
-        raise DomainError("parameter_invalid", errors=[problem]) from error
+    return {
+        "items": [answer_of_row(row) for row in page],
+        "next_cursor": cursor_behind(page[-1]["issued_at"], page[-1]["id"]) if more else None,
+    }
