@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from gateway.board import boards as module
 from gateway.board.boards import Boards
+from gateway.board.reconciliation import COMPARE_SECONDS
 from gateway.board.streams import HEARTBEAT, Stream, StreamLimits
+from gateway.board.watched_sites import IDLE_SECONDS
 from gateway.problems import Refusal
 from services.chassis.errors import BrokerUnavailable, DomainError, Unavailable
 from tests.platform.boards import recomputed, reduced
@@ -59,9 +60,9 @@ class Gateway:
         self.seconds = 1000.0
         self.limits = StreamLimits(limits.get("most", 10), limits.get("per_client", 5))
         self.boards = Boards(self.ticketing, self.limits, monotonic=lambda: self.seconds, clock=lambda: NOON + self.seconds - 1000)
-        self.boards._feed = self.feed
+        self.boards._watched.feed = self.feed
         self.boards.on_connected()
-        monkeypatch.setattr(self.boards, "_spawn", lambda run, *arguments: run(*arguments))
+        monkeypatch.setattr(self.boards._reconciler, "_spawn", lambda run, *arguments: run(*arguments))
 
     def board(self):
         return json.loads(self.boards.board(REGENCY, SITE, 1.0).body)
@@ -106,18 +107,18 @@ class TestWatching:
 
     def test_what_nobody_asks_for_any_more_is_forgotten(self, gateway):
         gateway.board()
-        gateway.seconds += module.IDLE_SECONDS + 1
-        gateway.boards._forget(gateway.seconds)
+        gateway.seconds += IDLE_SECONDS + 1
+        gateway.boards.forget()
         assert gateway.feed.wanted == set()
-        assert not gateway.boards._watches
+        assert not gateway.boards._watched
 
     def test_what_is_streamed_is_not_forgotten(self, gateway):
         stream = gateway.boards.board_stream(REGENCY, SITE, "192.0.2.1", 1.0)
-        gateway.seconds += module.IDLE_SECONDS + 1
-        gateway.boards._forget(gateway.seconds)
+        gateway.seconds += IDLE_SECONDS + 1
+        gateway.boards.forget()
         assert gateway.feed.wanted == {REGENCY}
         stream.close()
-        gateway.boards._forget(gateway.seconds)
+        gateway.boards.forget()
         assert gateway.feed.wanted == set()
 
 
@@ -166,7 +167,7 @@ class TestFollowing:
     def test_a_quiet_loss_is_noticed_within_seconds(self, gateway):
         gateway.board()
         gateway.day.take()  # its event never comes
-        gateway.pass_by(module.COMPARE_SECONDS)
+        gateway.pass_by(COMPARE_SECONDS)
         gateway.pass_by(1.1)
         gateway.pass_by(0.1)
         assert gateway.board()["sequence"] == 1
@@ -174,7 +175,7 @@ class TestFollowing:
     def test_an_event_on_its_way_needs_no_snapshot(self, gateway):
         gateway.board()
         gateway.day.take()
-        gateway.pass_by(module.COMPARE_SECONDS)
+        gateway.pass_by(COMPARE_SECONDS)
         gateway.deliver()
         gateway.pass_by(1.1)
         assert gateway.ticketing.asked.count("get_site_day") == 1
@@ -193,7 +194,7 @@ class TestFollowing:
         gateway.day.take()
         assert gateway.board()["sequence"] == 1
         gateway.ticketing.day = Day()
-        gateway.pass_by(module.COMPARE_SECONDS)
+        gateway.pass_by(COMPARE_SECONDS)
         gateway.pass_by(0.1)
         gateway.pass_by(0.1)
         assert gateway.board()["sequence"] == 0
@@ -233,7 +234,7 @@ class TestFollowing:
         gateway.day.take()
         assert gateway.board()["services"][2]["estimated_wait_seconds"] == 200
         gateway.day.paces = [{"service": "CPL-KTP", "mean_seconds": 600.0}]
-        gateway.pass_by(module.COMPARE_SECONDS)
+        gateway.pass_by(COMPARE_SECONDS)
         gateway.pass_by(0.1)
         assert gateway.board()["services"][2]["estimated_wait_seconds"] == 400
 

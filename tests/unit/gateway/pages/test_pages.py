@@ -123,7 +123,7 @@ def test_too_many_requests_are_told_as_a_page(edge_with):
 def test_a_board_nobody_can_vouch_for_says_so(edge):
     assert "Tidak tersambung" not in edge.send("GET", BOARD).text.split("<header>")[1]
     edge.boards.on_lost()
-    for watch in edge.boards._watches.values():
+    for watch in edge.boards._watched:
         watch.show(edge.boards._monotonic() + 60, 1_749_604_920.0, edge.boards._lost_at)
     assert re.search(r"Tidak tersambung, data pukul \d\d\.\d\d<", edge.send("GET", BOARD).text)
 
