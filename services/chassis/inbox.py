@@ -113,8 +113,8 @@ class Inbox:
         :raises Unavailable: database away or busy; the page must be given again.
         """
         source = items[0].source
-        suspects = self._announce(regency, source, [key_of(item) for item in items])
-        calm = [item for item in items if key_of(item) not in suspects]
+        suspects = self._announce(regency, source, [rows.key_of(item) for item in items])
+        calm = [item for item in items if rows.key_of(item) not in suspects]
         try:
             self._apply(regency, calm)
         except (DatabaseUnavailable, Busy):
@@ -123,7 +123,7 @@ class Inbox:
             for item in calm:
                 self._apply_alone(item)
         for item in items:
-            if key_of(item) in suspects:
+            if rows.key_of(item) in suspects:
                 with self._alone:
                     self._apply_suspect(item)
 
@@ -134,7 +134,7 @@ class Inbox:
             rows.enter(work)
             for item in items:
                 self._handle(work, replace(item, replayed=True))
-            handling.end(work, self.consumer, items[0].source, [key_of(item) for item in items])
+            handling.end(work, self.consumer, items[0].source, [rows.key_of(item) for item in items])
 
     def _apply_alone(self, item: Envelope) -> None:
         try:
@@ -142,10 +142,10 @@ class Inbox:
         except (DatabaseUnavailable, Busy):
             raise
         except Exception as error:  # noqa: BLE001  (a handler may raise anything)
-            self._put_aside(item, error, key=key_of(item))
+            self._put_aside(item, error, key=rows.key_of(item))
 
     def _apply_suspect(self, item: Envelope) -> None:
-        key = key_of(item)
+        key = rows.key_of(item)
         if self._begin(item.regency, item.source, key) > handling.MOST_BEGINNINGS:
             self._record(item, "dead", handling.DEADLY, key=key)
             return
@@ -276,11 +276,6 @@ class Inbox:
         if outcome == "dead":
             metrics.DEAD_LETTERS.labels(self.consumer, event.type).inc()
         return outcome
-
-
-def key_of(item: Envelope) -> int:
-    """Return the number under which an item of a snapshot is kept when it fails: below zero, where no event is."""
-    return -(int(item.id.replace("-", ""), 16) >> 66) - 1
 
 
 def _context_of(event: Envelope) -> CallContext:

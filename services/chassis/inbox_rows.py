@@ -93,6 +93,11 @@ _SETTLE = sa.text("""
 _ENTER = sa.text("LOCK TABLE inbox IN ROW EXCLUSIVE MODE")
 
 
+def key_of(item: Envelope) -> int:
+    """Return the number under which an item of a snapshot is kept when it fails: below zero, where no event is."""
+    return -(int(item.id.replace("-", ""), 16) >> 66) - 1
+
+
 def claim(work: UnitOfWork, consumer: str, event: Envelope, *, begun: bool) -> Any:
     """Make an event the consumer's own until the transaction ends; ``None`` when it has arrived before.
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.chassis.entrypoints import PREFETCH
 from services.chassis.errors import Unavailable
+from services.chassis.rpc_server import PREFETCH
 from tests.fault.chassis.replicas import Replicas, alive, by_hand
 from tests.processes import ServiceProcess, eventually
 

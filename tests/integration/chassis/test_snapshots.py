@@ -18,7 +18,7 @@ from services.chassis.events import Envelope, Event
 from services.chassis.extensions import _upkeep_of
 from services.chassis.gaps import GapFinder
 from services.chassis.handling import DEADLY, MOST_BEGINNINGS
-from services.chassis.inbox import key_of
+from services.chassis.inbox_rows import key_of
 from services.chassis.rebuilding import reset
 from services.chassis.snapshots import Item, Section, read_page
 from tests.integration.chassis.conftest import schema

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 import pytest
 
 from services.catalog.usecases import passwords
-from services.chassis.entrypoints import PREFETCH
 from services.chassis.errors import Busy, DeadlineExceeded
+from services.chassis.rpc_server import PREFETCH
 from services.chassis.turnstile import PERMITS
 from tests.processes import eventually
 
