@@ -20,6 +20,8 @@ RUN_ENVIRONMENT := $(if $(PORT),MPP_HTTP_PORT=$(PORT)) $(if $(HOST),MPP_HTTP_HOS
 
 # Extra arguments for pytest: make test ARGS="-k numbering -x"
 ARGS   ?=
+# Test processes side by side; each starts the servers that its tests ask for.
+WORKERS ?= 2
 SUITES := unit contract integration isolation e2e fault
 TESTS  := $(wildcard $(addprefix tests/,$(SUITES)))
 
@@ -43,7 +45,7 @@ run: install ## Install, start the whole platform on this machine and show its a
 
 .PHONY: test
 test: install-dev ## Run all tests with a private PostgreSQL and RabbitMQ
-	@exec $(BIN)/python -m pytest -m "not thorough" $(TESTS) $(ARGS)
+	@exec $(BIN)/python -m pytest -m "not thorough" -n $(WORKERS) --dist loadfile $(TESTS) $(ARGS)
 
 .PHONY: faults
 faults: install-dev ## Disturb the running platform in every way there is: the thorough form of tests/fault (about ten minutes)

@@ -16,7 +16,7 @@ from deploy.servers.rabbitmq import RabbitMQServer
 if TYPE_CHECKING:
     from tests.platform.deployment import DeployedPlatform
 
-FIGURES = pytest.StashKey[list[str]]()
+FIGURE = "figure"
 
 
 @pytest.fixture(scope="session")
@@ -81,18 +81,33 @@ def not_at_midnight() -> None:
 
 
 @pytest.fixture
-def figures(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Callable[[str], None]:
+def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Note what a test has measured; all notes are printed at the end of the run."""
-    return lambda text: pytestconfig.stash.setdefault(FIGURES, []).append(f"{request.node.name}: {text}")
+    return lambda text: request.node.user_properties.append((FIGURE, f"{request.node.name}: {text}"))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what was measured."""
-    measured = config.stash.get(FIGURES, [])
-    if measured:
-        terminalreporter.section("figures")
-        for line in measured:
-            terminalreporter.write_line(line)
+class Figures:
+    """Collects what the tests have measured, from whichever process ran them."""
+
+    def __init__(self) -> None:
+        self._measured: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the notes of a test that is over."""
+        if report.when == "teardown":
+            self._measured += [str(text) for name, text in report.user_properties if name == FIGURE]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print them."""
+        if self._measured:
+            terminalreporter.section("figures")
+            for line in self._measured:
+                terminalreporter.write_line(line)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have figures collected."""
+    config.pluginmanager.register(Figures())
 
 
 def _line_writer(config: pytest.Config) -> Callable[[str], None]:
