@@ -10,7 +10,7 @@ import pytest
 
 from deploy.servers.postgres import PostgresServer
 from deploy.servers.rabbitmq import RabbitMQServer
-from tests.fault.platform.drill import Drills
+from tests.fault.platform.drill import FEWER, JOURNEYS, Drills
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.journeys import OKU_TIMUR
 from tests.platform.line import Line
@@ -18,9 +18,10 @@ from tests.receivers import HttpReceiver, Mailbox
 
 
 @pytest.fixture(scope="package")
-def drills(server_folder: Path) -> Iterator[Drills]:
+def drills(server_folder: Path, pytestconfig: pytest.Config) -> Iterator[Drills]:
     """The hall of OKU Timur, to be disturbed in the middle of its work."""
     folder = server_folder / "fault"
+    short = "not thorough" in pytestconfig.option.markexpr
     with (
         PostgresServer(folder / "postgres", durable=False) as postgres,
         RabbitMQServer(folder / "rabbitmq") as rabbitmq,
@@ -29,7 +30,7 @@ def drills(server_folder: Path) -> Iterator[Drills]:
         keep_commit_times(postgres)
         platform = DeployedPlatform(folder / "platform", postgres, rabbitmq, notification=2, reporting=2, broker_port=line.port)
         with platform, HttpReceiver() as receiver, Mailbox(port=platform.mail_port) as mailbox:
-            yield Drills(platform, OKU_TIMUR, line, receiver, mailbox)
+            yield Drills(platform, OKU_TIMUR, line, receiver, mailbox, FEWER if short else JOURNEYS)
         rabbitmq.kill()  # nobody needs it any more, and its polite end takes seconds
 
 

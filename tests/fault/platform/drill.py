@@ -22,6 +22,9 @@ from tests.processes import ServiceProcess, eventually
 from tests.receivers import HttpReceiver, Mailbox
 
 JOURNEYS = 200
+FEWER = 64
+"""Of the short form, where the fault alone takes most of the time."""
+
 DISTURBED_AT = 0.25
 """Share of the journeys after which the fault comes."""
 
@@ -91,12 +94,13 @@ class Observer:
 class Drills:
     """The platform, its hall, and what was noted from drill to drill."""
 
-    def __init__(self, platform: DeployedPlatform, hall: Hall, line: Line, receiver: HttpReceiver, mailbox: Mailbox) -> None:
+    def __init__(self, platform: DeployedPlatform, hall: Hall, line: Line, receiver: HttpReceiver, mailbox: Mailbox, journeys: int) -> None:
         self.platform = platform
         self.hall = hall
         self.line = line
         self.receiver = receiver
         self.mailbox = mailbox
+        self.journeys = journeys
         self.subscribed: dict[str, str] = {}
         self.observer = Observer(platform.rabbitmq.url, f"{hall.regency}.#")
         self.queues_lost = False
@@ -104,10 +108,10 @@ class Drills:
         webhook = platform.client(f"admin@{hall.regency}").command(f"{hall.path}/webhooks", {"url": receiver.url, "events": ["ticket.*"]})
         assert webhook.status == 201, webhook
 
-    def run(self, fault: Callable[[Ledger], None]) -> str:
+    def run(self, fault: Callable[[Ledger], None], journeys: int = 0) -> str:
         """Play the journeys with the fault in their middle, audit everything, and return the figures."""
         self._watch_boards()
-        day = Day(self.platform, self.hall, JOURNEYS, letter_every=LETTER_EVERY)
+        day = Day(self.platform, self.hall, journeys or self.journeys, letter_every=LETTER_EVERY)
         day.begin()
         try:
             before = day.wait_served(DISTURBED_AT)
@@ -119,9 +123,9 @@ class Drills:
             day.end()
         finally:
             day.abort()
-        assert during < JOURNEYS, "all journeys were over before the fault was"
+        assert during < day.journeys, "all journeys were over before the fault was"
         recovery = self.platform.wait_ready(RECOVERY_SECONDS)
-        story = f"{before} of {JOURNEYS} journeys done before, {during} when the fault was over; all ready {recovery:.1f} s later"
+        story = f"{before} of {day.journeys} journeys done before, {during} when the fault was over; all ready {recovery:.1f} s later"
         return "; ".join([story, *self.audit(day)])
 
     def _watch_boards(self) -> None:
@@ -151,7 +155,7 @@ class Drills:
         """Check everything that the day has left behind; return the figures."""
         checker.check_only_outages(day.ledger)
         checker.check_deadlines(day.ledger)
-        assert len(set(day.completed)) == len(day.completed) == JOURNEYS, "somebody was served twice, or not at all"
+        assert len(set(day.completed)) == len(day.completed) == day.journeys, "somebody was served twice, or not at all"
         assert {answer.body["id"] for answer in day.issued} == set(day.completed)
         latest = checker.check_not_late(day.ledger.records, checker.commit_times(self.platform, self.hall))
         before = self.tickets()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.fault.platform.drill import Drills, felt, frozen
+from tests.fault.platform.drill import JOURNEYS, Drills, felt, frozen
 from tests.platform.client import Ledger
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
@@ -22,7 +22,7 @@ def test_postgresql_killed(drills: Drills, figures: Figures):
             postgres.kill()
         postgres.start()
 
-    figures(drills.run(fault))
+    figures(drills.run(fault, JOURNEYS))
 
 
 @pytest.mark.thorough

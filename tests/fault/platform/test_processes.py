@@ -9,14 +9,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.fault.platform.drill import Drills, felt
+from tests.fault.platform.drill import JOURNEYS, Drills, felt
 from tests.platform.checker import DEADLINE_SECONDS
 from tests.platform.client import Ledger
 from tests.processes import ServiceProcess, eventually
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
 
-FROZEN_COMMANDS = 160
+FROZEN_COMMANDS = 120
 """A process stays frozen until so many commands have been answered without it."""
 
 Figures = Callable[[str], None]
@@ -33,7 +33,7 @@ def test_service_killed(drills: Drills, figures: Figures, part: str):
         process.kill()
         process.start(wait=False)
 
-    figures(drills.run(fault))
+    figures(drills.run(fault, JOURNEYS if part == "ticketing" else 0))
 
 
 def test_gateway_killed(drills: Drills, figures: Figures):
