@@ -136,17 +136,17 @@ class ServiceProcess:
 
     def kill(self) -> None:
         """``kill -9``: as a crash ends it."""
-        self._signal(signal.SIGKILL)
+        self.send(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
 
     def freeze(self) -> None:
         """``SIGSTOP``: alive for the kernel, dead for everyone else."""
-        self._signal(signal.SIGSTOP)
+        self.send(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """``SIGCONT``."""
-        self._signal(signal.SIGCONT)
+        self.send(signal.SIGCONT)
 
     def stop(self, within: float = 40.0) -> int | None:
         """``SIGTERM`` and wait; returns the exit status, ``None`` when it was not running."""
@@ -154,7 +154,7 @@ class ServiceProcess:
             return None
         if self._process.poll() is None:
             self.thaw()
-            self._signal(signal.SIGTERM)
+            self.send(signal.SIGTERM)
             try:
                 self._process.wait(within)
             except subprocess.TimeoutExpired:
@@ -162,6 +162,7 @@ class ServiceProcess:
                 raise AssertionError(f"did not stop within {within:g} s:\n{self.log_tail()}") from None
         return self._process.returncode
 
-    def _signal(self, number: int) -> None:
+    def send(self, number: int) -> None:
+        """Send a signal, if it runs."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)

@@ -20,12 +20,24 @@ from services.chassis import logs
 from services.chassis.broker import Subscription
 from services.chassis.extensions import SETTINGS_KEY, SUBSCRIPTIONS_KEY
 from services.chassis.probe_server import ProbeServer
+from services.chassis.probes import PROBES
 from services.chassis.settings import Settings
 
 MAX_WORKERS = 200
 STOP_LIMIT_SECONDS = 30.0
 
+PROCESS = "process"
+"""The check that says that a process is not ready while it starts or stops, whatever its parts say by then."""
+
 log = logs.get_logger(__name__)
+
+
+class Starting(Exception):
+    """Not everything has been started yet."""
+
+
+class Stopping(Exception):
+    """The end has begun: nothing new should come here."""
 
 
 def run(
@@ -50,11 +62,13 @@ def run(
     runner = ServiceRunner()
     for service in services:
         runner.add_service(service)
+    PROBES.register(PROCESS, _raise_starting)
     probes = ProbeServer(settings.probe_host, settings.probe_port) if probe_server else None
     if probes is not None:
         probes.start()
     eventlet.spawn(_supervise, runner, when_started, finished)
     status: int = finished.wait()
+    PROBES.register(PROCESS, _raise_stopping)
     log.info("stopping", services=sorted(runner.service_names))
     with eventlet.Timeout(STOP_LIMIT_SECONDS, False):
         if status == 0:
@@ -70,6 +84,9 @@ def _supervise(runner: ServiceRunner, when_started: Callable[[], None], finished
     """Start everything; end the process when a service dies of something unforeseen (a supervisor restarts it)."""
     try:
         runner.start()
+        if finished.ready():
+            return
+        PROBES.unregister(PROCESS)
         log.info("started", services=sorted(runner.service_names))
         eventlet.spawn(when_started).link(_end_if_raised, finished)
         runner.wait()
@@ -77,6 +94,14 @@ def _supervise(runner: ServiceRunner, when_started: Callable[[], None], finished
         log.exception("service_died")
         if not finished.ready():
             finished.send(1)
+
+
+def _raise_starting() -> None:
+    raise Starting
+
+
+def _raise_stopping() -> None:
+    raise Stopping
 
 
 def _end_if_raised(thread: Any, finished: Event) -> None:
