@@ -283,6 +283,7 @@ class _Visit:
             except Unavailable:
                 if time.monotonic() + pause > end:
                     raise
+                log.info("outcome_waits", channel=channel.name, regency=self.regency, delivery=parcel.id)
                 time.sleep(pause)
                 pause = min(LOOK_SECONDS, pause * 2)
                 continue

@@ -69,7 +69,8 @@ def end_leases(platform: DeployedPlatform, hall: Hall) -> None:
     """Let time pass for deliveries: whoever holds one, holds it no longer. Only for processes that are dead."""
     with psycopg.connect(platform.postgres.url("notification")) as connection:
         connection.execute(f"UPDATE {_schema(hall)}.delivery SET lease_until = now() - interval '1 s' WHERE lease_until IS NOT NULL")
-        connection.execute("UPDATE platform.delivery_hint SET due_at = now()")
+        # One more hint: moving another one ahead would have it followed, and forgotten, before what it stands for is due.
+        connection.execute("INSERT INTO platform.delivery_hint (regency, due_at) VALUES (%s, now())", (hall.regency,))
 
 
 def _letters_of_tickets(platform: DeployedPlatform, hall: Hall) -> dict[str, str]:

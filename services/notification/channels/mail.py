@@ -101,7 +101,7 @@ class MailChannel:
                 if not hand_over():
                     return Outcome("withdrawn")
             except DomainError as error:
-                return Outcome("retry", error.code, blameless=True)
+                return Outcome("retry", error.code, blameless=True, passing=True)
             return _handed_over(connection, text)
         finally:
             if connection is not None:

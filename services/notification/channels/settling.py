@@ -15,6 +15,9 @@ _STATES = {"delivered": "delivered", "failed": "failed", "gone": "failed", "unce
 BLAMELESS_PAUSE = (30.0, 120.0)
 """Seconds until something is tried again that failed for want of a key: somebody has to see to it first."""
 
+PASSING_PAUSE = (0.5, 3.0)
+"""Seconds until something is tried again for which only our own database was away, which it is not any more."""
+
 draw = random.SystemRandom().uniform
 
 
@@ -25,9 +28,7 @@ def settle(work: UnitOfWork, parcel: Parcel, outcome: Outcome, retries: Retries)
     if state == "pending" and retries.over(attempts) and not outcome.blameless:
         state = "failed"
     if state == "pending":
-        pause = draw(*BLAMELESS_PAUSE) if outcome.blameless else retries.pause_after(attempts, draw)
-        seconds = max(pause, outcome.retry_after or 0.0)
-        next_attempt_at = work.now + timedelta(seconds=seconds)
+        next_attempt_at = work.now + timedelta(seconds=_pause(outcome, attempts, retries))
         store.hints.leave(work, next_attempt_at)
     settled = store.deliveries.settle(
         work,
@@ -40,3 +41,9 @@ def settle(work: UnitOfWork, parcel: Parcel, outcome: Outcome, retries: Retries)
         error=outcome.error,
     )
     return state if settled else "withdrawn"
+
+
+def _pause(outcome: Outcome, attempts: int, retries: Retries) -> float:
+    if outcome.blameless:
+        return draw(*(PASSING_PAUSE if outcome.passing else BLAMELESS_PAUSE))
+    return max(retries.pause_after(attempts, draw), outcome.retry_after or 0.0)

@@ -40,7 +40,9 @@ class Outcome:
     retry_after: float | None = None
     """Seconds for which the receiver asked to be left alone."""
     blameless: bool = False
-    """The failure lies with us (a key or setting is missing): it counts neither as an attempt nor against the receiver."""
+    """The failure lies with us (a key is missing, our database is away): it counts neither as an attempt nor against the receiver."""
+    passing: bool = False
+    """What failed on our side comes back by itself: tried again within seconds."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -78,6 +79,27 @@ def end_leases(sending):
         work.execute(sa.text("INSERT INTO platform.delivery_hint (regency, due_at) VALUES (:slug, now())"), {"slug": sending.regency})
 
 
+class DatabaseAway:
+    """A time in which a login is let in no more, and those inside are thrown out."""
+
+    def __init__(self, admin_url, login_url):
+        self.admin_url = admin_url
+        self.login = sa.make_url(login_url).username
+        self.began = False
+
+    def begin(self):
+        self._tell(f"ALTER ROLE {self.login} NOLOGIN")
+        self._tell("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", (self.login,))
+        self.began = True
+
+    def end(self):
+        self._tell(f"ALTER ROLE {self.login} LOGIN")
+
+    def _tell(self, statement, parameters=None):
+        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            connection.execute(statement, parameters)
+
+
 def smtp(mailbox, scheme="smtp", login=""):
     return {"MPP_SMTP_URL": f"{scheme}://{login}127.0.0.1:{mailbox.port}"}
 
@@ -116,6 +138,26 @@ def test_killed_while_handing_over_the_letter_is_uncertain_and_not_sent_again(se
     dispatching(**smtp(mailbox))
     sending.wait_states("uncertain")
     assert [delivery["last_error"] for delivery in sending.deliveries()] == ["process_ended"]
+    assert len(mailbox.letters) == 1
+
+
+def test_a_letter_that_found_the_database_away_goes_out_when_it_is_back(sending, mailbox, dispatching, postgres_server, login_url):
+    """Neither lost, nor uncertain, nor put off for long: the server had not been given the text."""
+    told, outage = today(*CALLED), DatabaseAway(postgres_server.admin_url, login_url)
+    sending.subscribe(told[0].ticket)
+    process = dispatching(**smtp(mailbox))
+
+    def away(address):
+        outage.begin()
+        mailbox.at_rcpt = lambda address: "250 OK"
+        return "250 OK"
+
+    mailbox.at_rcpt = away
+    sending.hear(told[1:])
+    eventually(lambda: outage.began and "outcome_waits" in process.log.read_text(), within=20)
+    assert not mailbox.arriving.is_set(), "the text was sent though nothing could be written down"
+    outage.end()
+    sending.wait_states("delivered")
     assert len(mailbox.letters) == 1
 
 
