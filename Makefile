@@ -54,8 +54,8 @@ else
 	@failed=; $(foreach group,$(GROUPS),$(call run_suites,$(group));) [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 endif
 
-# Two processes side by side, each with servers of its own; what is killed and frozen on purpose has the machine for itself.
-run_suites = echo; echo "tests: $(1)"; $(BIN)/python -m pytest -m "not thorough" $(if $(findstring fault,$(1)),,-n $(WORKERS) --dist loadfile) \
+# Two processes side by side, each with servers of its own; the whole platform under faults has the machine for itself.
+run_suites = echo; echo "tests: $(1)"; $(BIN)/python -m pytest -m "not thorough" $(if $(findstring platform,$(1)),,-n $(WORKERS) --dist loadfile) \
              $(addprefix tests/,$(subst $(comma), ,$(1))) || failed="$$failed $(1)"
 
 .PHONY: faults
