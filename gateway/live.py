@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.answers import Answer, encoded
+from gateway.board.streams import Stream
 from gateway.board.watch import in_order, tag_of
 from gateway.call import Call, Surroundings
 from gateway.operations import payload_of, service_answer
@@ -30,8 +31,7 @@ def board_stream(surroundings: Surroundings, call: Call) -> Answer:
         surroundings.boards.board(regency, site, seconds)
         return Answer(200, b"", media_type=EVENT_STREAM)
     stream = surroundings.boards.board_stream(regency, site, call.client, seconds)
-    stream.attach(call.request.environ.get("mpp.connection"))
-    return Answer(200, stream, media_type=EVENT_STREAM)
+    return _streaming(call, stream)
 
 
 def ticket(surroundings: Surroundings, call: Call) -> Answer:
@@ -59,7 +59,12 @@ def ticket_stream(surroundings: Surroundings, call: Call) -> Answer:
         return Answer(200, b"", media_type=EVENT_STREAM)
     token, seconds = call.request.headers.get(TICKET_TOKEN), surroundings.settings.command_deadline
     stream = surroundings.boards.ticket_stream(str(call.regency), answer, token, call.client, seconds)
-    stream.attach(call.request.environ.get("mpp.connection"))
+    return _streaming(call, stream)
+
+
+def _streaming(call: Call, stream: Stream) -> Answer:
+    environ = call.request.environ
+    stream.attach(environ.get("mpp.connection"), chunked=environ.get("mpp.chunked", True))
     return Answer(200, stream, media_type=EVENT_STREAM)
 
 

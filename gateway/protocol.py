@@ -148,7 +148,7 @@ class HttpConnection(wsgi.HttpProtocol):
         environ["wsgi.input"] = environ["eventlet.input"] = strict
         environ["wsgi.input_terminated"] = strict.chunked_input
         environ["eventlet.minimum_write_chunk_size"] = 1  # a stream's messages leave at once
-        environ["mpp.connection"] = self.connection
+        environ["mpp.connection"], environ["mpp.chunked"] = self.connection, self.request_version == "HTTP/1.1"
         return environ
 
     def _application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -1,6 +1,8 @@
 """Server-sent events with room for only the newest: a slow reader skips what it did not take, nothing queues up.
 
-Each message stands for itself (a whole board, a whole ticket), so that skipping loses nothing.
+Each message stands for itself (a whole board, a whole ticket), so that skipping loses nothing. What is new is written to
+the connections of idle streams at once, by whoever brings it: waking thousands of green threads for one write each took
+most of the time that a change needed to be seen. Only a reader with a full buffer has its own thread finish.
 """
 
 from __future__ import annotations
@@ -42,10 +44,11 @@ class Slot:
         self.streams: set[Stream] = set()
 
     def offer(self, message: bytes, *, final: bool = False) -> None:
-        """Replace the newest message and wake everybody; nothing follows a ``final`` one."""
+        """Replace the newest message and give it to everybody; nothing follows a ``final`` one."""
         self.newest, self.final = message, final
+        chunk = b"%x\r\n%b\r\n" % (len(message), message)  # RFC 9112, section 7.1
         for stream in list(self.streams):
-            stream.wake()
+            stream.push(message, chunk)
 
 
 class StreamLimits:
@@ -87,15 +90,24 @@ class Stream:
         self._sent: bytes | None = None
         self._closed = False
         self._abandoned = False
+        self._waiting = False
+        """Whether everything given to the server is on its way, so that the connection is free."""
+        self._rest = b""
+        """What is left of a chunk that did not fit into the connection's buffer."""
         self._connection: Any = None
+        self._send_all: Callable[[bytes], object] = lambda rest: None
+        self._chunked = True
         slot.streams.add(self)
 
-    def attach(self, connection: Any) -> None:
+    def attach(self, connection: Any, *, chunked: bool) -> None:
         """Tell it on which connection it is sent: a small buffer there, and an eye on a reader that vanished.
 
         :param connection: eventlet's socket; ``None`` where there is none.
+        :param chunked: whether the server sends messages as chunks (HTTP/1.1), or as they are until the end (HTTP/1.0).
         """
-        self._connection = getattr(connection, "fd", None)
+        self._connection, self._chunked = getattr(connection, "fd", None), chunked
+        if self._connection is not None:
+            self._send_all = connection.sendall
         with suppress(OSError, AttributeError):
             self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_SECONDS * 1000)
@@ -112,6 +124,25 @@ class Stream:
             self._abandoned = True
             self.wake()
 
+    def push(self, message: bytes, chunk: bytes) -> None:
+        """Send the newest message now if the connection is free; otherwise its own thread will send what is newest then.
+
+        :param chunk: the same, framed.
+        """
+        if self._waiting and not self._rest and self._sent is not None and self._connection is not None and not self._slot.final:
+            written, framed = 0, chunk if self._chunked else message
+            try:
+                written = self._connection.send(framed, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                pass  # a full buffer
+            except OSError:
+                self._abandoned = True
+            if written:
+                self._sent, self._rest = message, framed[written:]
+            if written == len(framed):
+                return
+        self.wake()
+
     def wake(self) -> None:
         """Tell it that there is something to look at."""
         self._news.set()
@@ -123,16 +154,30 @@ class Stream:
         """Return the newest message, or a heartbeat when nothing has changed for a while."""
         while not self._closed:
             self._news.clear()
+            if self._rest:
+                self._send_rest()
             newest = self._slot.newest
             if newest is not self._sent and not self._abandoned:
                 first, self._sent = self._sent is None, newest
                 return b"retry: %d\n\n%b" % (RETRY_MILLISECONDS, newest) if first else newest
             if self._slot.final or self._ending.is_set() or self._abandoned:
                 break
-            # Not all at the same moment: those of a site began together after a restart.
-            if not self._news.wait(HEARTBEAT_SECONDS * random.uniform(0.8, 1.0)):  # noqa: S311
+            if not self._wait() and not self._rest:
                 return HEARTBEAT
         raise StopIteration
+
+    def _wait(self) -> bool:
+        self._waiting = True
+        try:
+            # Not all at the same moment: those of a site began together after a restart.
+            return self._news.wait(HEARTBEAT_SECONDS * random.uniform(0.8, 1.0))  # noqa: S311
+        finally:
+            self._waiting = False
+
+    def _send_rest(self) -> None:
+        """Finish a chunk; raises ``OSError`` when the reader takes nothing or is gone, as every write of the server does."""
+        rest, self._rest = self._rest, b""
+        self._send_all(rest)
 
     def close(self) -> None:
         """Let go of everything; called by the server when the answer ends, however it ends."""

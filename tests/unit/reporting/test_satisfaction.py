@@ -67,6 +67,17 @@ class TestPublished:
             "complaint_handling": 3.9655,
         }
 
+    def test_where_everything_is_perfect_the_index_is_100_whatever_weight_the_legend_prints(self):
+        """Published by the civil registry of Tulang Bawang Barat for the first half of 2023: one respondent, fours throughout,
+        NRR weighted 0.44 each, index 100.00, grade A - under a legend that says "x 0,111", which would make it 99.90.
+
+        Source: e-smile.tubaba.go.id/main/skm/laporan/online
+        """
+        perfect = same(4, 1)
+        assert (satisfaction(perfect).ikm, satisfaction(perfect).grade) == (Fraction(100), "A")
+        assert half_up(Fraction(4) * WEIGHTS["exact"], 2) == Fraction("0.44")
+        assert satisfaction(perfect, WEIGHTS["0.111"]).ikm == Fraction("99.90")
+
     def test_a_rounded_weight_can_cost_a_grade(self):
         tallies = with_mean(Fraction("3.5324"))
         assert satisfaction(tallies).grade == "A"
