@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -85,55 +85,72 @@ class Told:
 
 
 class Work:
-    """Journeys at a steady pace: taken, called, started, completed, each counter by a client of its own."""
+    """Journeys at a steady pace: citizens take numbers when it is time, each counter calls, starts and completes as soon as it can."""
+
+    CITIZENS = 4
+    """Clients that take the numbers; one would be late."""
 
     def __init__(
         self, platform: DeployedPlatform, hall: Hall, journeys_per_second: float, seconds: float, gateway: int | None = None
     ) -> None:
         self._platform, self._hall = platform, hall
         self._interval, self._total = 1 / journeys_per_second, int(journeys_per_second * seconds)
-        self._numbers = count()
+        self._numbers, self._calls = count(), count()
+        self._taken = threading.Semaphore(0)
         self._gateway = gateway
         self.told: list[Told] = []
         self.late = 0
+        self.seconds = 0.0
         self.errors: list[BaseException] = []
         self._officer = f"officer@{hall.regency}"
         platform.token(self._officer)
 
+    @property
+    def pace(self) -> float:
+        """Journeys that were completed per second."""
+        return self._total / self.seconds
+
     def run(self) -> None:
         """Do all of them; raises the first error."""
         self._began = time.monotonic()
-        threads = [threading.Thread(target=self._counter, args=(counter,), daemon=True) for counter in self._hall.counters]
+        threads = [threading.Thread(target=self._guarded, args=(self._citizen, None), daemon=True) for _ in range(self.CITIZENS)]
+        threads += [threading.Thread(target=self._guarded, args=(self._counter, c), daemon=True) for c in self._hall.counters]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        self.seconds = time.monotonic() - self._began
         if self.errors:
             raise self.errors[0]
 
-    def _counter(self, counter: str) -> None:
-        citizen = self._platform.client(gateway=self._gateway)
-        staff = self._platform.client(self._officer, gateway=self._gateway)
+    def _guarded(self, work: Callable[[Client, str], None], counter: str | None) -> None:
+        client = self._platform.client(self._officer if counter else None, gateway=self._gateway)
         try:
-            while (number := next(self._numbers)) < self._total:
-                ahead = self._began + number * self._interval - time.monotonic()
-                if ahead > 0:
-                    time.sleep(ahead)
-                self.late += ahead < -1.0
-                self._journey(citizen, staff, counter)
+            work(client, counter or "")
         except BaseException as error:  # noqa: BLE001 - raised again by run()
             self.errors.append(error)
         finally:
-            citizen.close()
-            staff.close()
+            client.close()
 
-    def _journey(self, citizen: Client, staff: Client, counter: str) -> None:
-        path = self._hall.path
-        self._tell(citizen.command(f"{path}/tickets", {"site": self._hall.site, "service": self._hall.services[0], "channel": "web"}))
-        called = staff.command(f"{path}/counters/{counter}/call-next")
-        self._tell(called)
-        for step in ("start", "complete"):
-            self._tell(staff.command(f"{path}/tickets/{called.body['id']}/{step}", {} if step == "complete" else None))
+    def _citizen(self, citizen: Client, _: str) -> None:
+        wanted = {"site": self._hall.site, "service": self._hall.services[0], "channel": "web"}
+        while (number := next(self._numbers)) < self._total:
+            ahead = self._began + number * self._interval - time.monotonic()
+            if ahead > 0:
+                time.sleep(ahead)
+            self.late += ahead < -1.0
+            self._tell(citizen.command(f"{self._hall.path}/tickets", wanted))
+            self._taken.release()
+
+    def _counter(self, staff: Client, counter: str) -> None:
+        while next(self._calls) < self._total:
+            while not self._taken.acquire(timeout=1.0):
+                if self.errors:
+                    return
+            called = staff.command(f"{self._hall.path}/counters/{counter}/call-next")
+            self._tell(called)
+            for step in ("start", "complete"):
+                self._tell(staff.command(f"{self._hall.path}/tickets/{called.body['id']}/{step}", {} if step == "complete" else None))
 
     def _tell(self, answer: Answer) -> None:
         assert answer.status in (200, 201), answer
@@ -275,8 +292,9 @@ def journeys_seen(platform: DeployedPlatform, hall: Hall, journeys: float, secon
         time.sleep(3.0)  # the last change is on its way
         found = few.result()
     after_answer, after_event = delays(platform, hall, work.told, found["received"])
+    done = f"{work.pace:.1f}/s done ({len(work.told)} commands; {work.late} began over 1 s late)"
     return [
-        ("journeys", f"{journeys:g}/s for {seconds:g} s ({len(work.told)} commands; {work.late} journeys began over 1 s late)"),
+        ("journeys", f"{journeys:g}/s wanted for {seconds:g} s, {done}"),
         ("step seen after the command's answer", str(after_answer)),
         ("step seen after the event's time", str(after_event)),
         ("processor of the first gateway", f"{share * 100:.0f} % of one core"),
