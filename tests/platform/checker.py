@@ -249,25 +249,25 @@ def seconds_in(ticket: Ticket, state: str) -> float:
 def check_boards(platform: DeployedPlatform, hall: Hall, within: float = 30.0) -> str:
     """Every gateway shows the board that follows from ticketing's own tables; return what it took.
 
-    Asks again until it is so: after a fault a board may take a moment. Two gateways that show the same sequence show
-    the same board.
+    Asks again until it is so, and until all show the same: after a fault a board may take a moment, and estimates follow from
+    paces that each gateway asks ticketing for every few seconds.
     """
     started = time.monotonic()
     sequence, expected = board_of_tables(platform, hall)
-    shown = []
-    for number in range(len(platform.http_ports)):
-        client = platform.client(gateway=number)
+    clients = [platform.client(gateway=number) for number in range(len(platform.http_ports))]
 
-        def follows(client: Client = client) -> dict[str, Any] | None:
-            board = client.get(f"{hall.path}/sites/{hall.site}/board").body
+    def follow() -> bool:
+        boards = [client.get(f"{hall.path}/sites/{hall.site}/board").body for client in clients]
+        for board in boards:
             found = (board["sequence"], reduced(board))
             assert found == (sequence, expected), f"board {found} differs from tables {(sequence, expected)}"
-            return board if board["live"] else None
+            assert board["live"], "the board is not live"
+        different = [name for name in boards[0] if name != "as_of" and any(board[name] != boards[0][name] for board in boards)]
+        assert not different, f"gateways differ at {sequence} in {different}"
+        return True
 
-        board = eventually(follows, within=within) or {}
-        shown.append({name: value for name, value in board.items() if name != "as_of"})
-    assert all(board == shown[0] for board in shown), f"gateways differ at {sequence}: {shown}"
-    return f"boards of {len(shown)} gateways as the tables say at {sequence}, {time.monotonic() - started:.1f} s"
+    eventually(follow, within=within)
+    return f"boards of {len(clients)} gateways as the tables say at {sequence}, {time.monotonic() - started:.1f} s"
 
 
 def board_of_tables(platform: DeployedPlatform, hall: Hall) -> tuple[int, dict[str, Any]]:
