@@ -55,12 +55,16 @@ else
 endif
 
 # Two processes side by side, each with servers of its own; the whole platform under faults has the machine for itself.
-run_suites = echo; echo "tests: $(1)"; $(BIN)/python -m pytest -m "not thorough" $(if $(findstring platform,$(1)),,-n $(WORKERS) --dist loadfile) \
+run_suites = echo; echo "tests: $(1)"; $(BIN)/python -m pytest -m "not thorough" $(if $(findstring platform,$(1)),,-n $(WORKERS) --dist loadfile --no-loadscope-reorder) \
              $(addprefix tests/,$(subst $(comma), ,$(1))) || failed="$$failed $(1)"
 
 .PHONY: faults
 faults: install-dev ## Disturb the running platform in every way there is: the thorough form of tests/fault (about ten minutes)
 	@exec $(BIN)/python -m pytest tests/fault $(ARGS)
+
+.PHONY: fuzz
+fuzz: install-dev ## Send random requests to every operation, as every role: the thorough form of the API's conformance test
+	@exec $(BIN)/python -m pytest tests/e2e/test_api_conformance.py $(ARGS)
 
 .PHONY: bench-board
 bench-board: install-dev ## Measure live boards: 2,000 streams, and how soon a call is seen (ARGS="--streams 200 --seconds 5")

@@ -110,6 +110,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Figures())
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files: who gets one of them last would work alone at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("first") is None)
+
+
 def _line_writer(config: pytest.Config) -> Callable[[str], None]:
     terminal = config.pluginmanager.getplugin("terminalreporter")
     return terminal.write_line if terminal else lambda line: None

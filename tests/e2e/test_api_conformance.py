@@ -18,7 +18,7 @@ from tests.platform.deployment import OPERATOR, DeployedPlatform
 from tests.platform.journeys import Hall, take_number
 from tests.processes import CHECKOUT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.first]
 
 Figures = Callable[[str], None]
 
@@ -109,8 +109,16 @@ def test_every_border_of_the_document(deployed_platform: DeployedPlatform, nothi
 
 @pytest.mark.parametrize(
     ("account", "examples"),
-    [(ADMINISTRATOR, 12), (OPERATOR, 5), (f"officer@{TRIAL.regency}", 5), (None, 5)],
-    ids=["administrator", "operator", "officer", "nobody"],
+    [
+        pytest.param(ADMINISTRATOR, 6, id="administrator"),
+        pytest.param(OPERATOR, 3, id="operator"),
+        pytest.param(f"officer@{TRIAL.regency}", 3, id="officer"),
+        pytest.param(None, 3, id="nobody"),
+        pytest.param(ADMINISTRATOR, 40, id="administrator-thoroughly", marks=pytest.mark.thorough),
+        pytest.param(OPERATOR, 40, id="operator-thoroughly", marks=pytest.mark.thorough),
+        pytest.param(f"officer@{TRIAL.regency}", 40, id="officer-thoroughly", marks=pytest.mark.thorough),
+        pytest.param(None, 40, id="nobody-thoroughly", marks=pytest.mark.thorough),
+    ],
 )
 def test_anything_about_things_that_exist(
     account: str | None, examples: int, deployed_platform: DeployedPlatform, existing: dict[str, Any], figures: Figures

@@ -15,7 +15,7 @@ from tests.integration.notification.sending import KEYS, today
 from tests.processes import CHECKOUT, eventually
 from tests.receivers import HttpReceiver, Mailbox, Reply
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.first]
 
 CALLED = (("ticket.called", 1),)
 

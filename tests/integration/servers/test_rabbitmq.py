@@ -14,7 +14,7 @@ from kombu import Connection, Producer, Queue
 from deploy.servers.process import ServerError, command_lines, wait_until
 from deploy.servers.rabbitmq import RabbitMQServer
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.first]
 
 
 def send(url: str, queue: Queue, body: str) -> None:
