@@ -13,8 +13,9 @@ import psycopg
 import pytest
 from psycopg.rows import tuple_row
 
+from services.contracts.reporting import ELEMENTS
 from tests.platform.deployment import DeployedPlatform
-from tests.platform.journeys import Day, Hall, take_number
+from tests.platform.journeys import Day, Hall, serve, take_number
 from tests.processes import CHECKOUT, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
@@ -86,6 +87,25 @@ def restored(platform: DeployedPlatform, service: str, tables: tuple[str, ...]) 
 def test_reporting_from_the_whole_log(platform):
     said = restored(platform, "reporting", ("ticket_fact", "site"))
     assert f"{REGENCY}: {len(rows(platform, 'reporting', 'ticket_fact')) + len(rows(platform, 'reporting', 'site'))} rows emptied" in said
+
+
+def test_what_citizens_said_is_kept_and_counts_as_before(platform):
+    """Answers are reporting's own facts: no log of anybody else could bring them back."""
+    citizen, officer, supervisor = platform.client(), platform.client(f"officer@{REGENCY}"), platform.client(f"supervisor@{REGENCY}")
+    ticket = take_number(citizen, SANGATTA, SANGATTA.services[0]).body
+    called = officer.post(f"{SANGATTA.path}/tickets/{ticket['id']}/call", {"counter": SANGATTA.counters[0]})
+    assert called.status == 200, called
+    serve(officer, SANGATTA, ticket["id"])
+    wait_settled(platform, "reporting")
+    answer = {"token": ticket["token"], "scores": {**dict.fromkeys(ELEMENTS, 4), "time": 2}}
+    assert citizen.post(f"{SANGATTA.path}/surveys", answer).status == 201
+    day = ticket["business_date"]
+    reports = (f"{SANGATTA.path}/reports/skm?from={day}&to={day}", f"{SANGATTA.path}/reports/daily?site={SANGATTA.site}&date={day}")
+    before = [supervisor.get(report).body for report in reports]
+    assert before[0]["respondents"] >= 1
+    restored(platform, "reporting", ("ticket_fact", "survey"))
+    assert [supervisor.get(report).body for report in reports] == before
+    assert citizen.post(f"{SANGATTA.path}/surveys", answer).status == 409
 
 
 def test_a_damaged_projection_is_repaired(platform):
