@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -111,7 +112,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files: who gets one of them last would work alone at the end."""
+    """Begin with the longest files: who gets one of them last would work alone at the end.
+
+    Green threads in a test process hang its communication with the others, and hide what real threads would do.
+    """
+    patcher = sys.modules.get("eventlet.patcher")
+    if patcher is not None and patcher.is_monkey_patched("thread"):
+        raise pytest.UsageError("a test module imports one that calls eventlet.monkey_patch(): only processes of their own may")
     items.sort(key=lambda item: item.get_closest_marker("first") is None)
 
 

@@ -1,14 +1,13 @@
 """The real HTTP server in a process of its own, streaming messages of very different sizes to whoever connects.
 
-Prints its port. A line on its standard input makes it offer :data:`MESSAGES` messages; the last one is final.
+Prints its port. A line on its standard input makes it offer its messages; the last one is final.
 """
 
 import eventlet
 
 eventlet.monkey_patch()
 
-import hashlib  # noqa: E402 - after patching, as in every process of the platform
-import random  # noqa: E402
+import random  # noqa: E402 - after patching, as in every process of the platform
 import sys  # noqa: E402
 import threading  # noqa: E402
 from collections.abc import Callable, Iterable  # noqa: E402
@@ -20,16 +19,7 @@ from gateway.board.streams import MEDIA_TYPE, Slot, Stream, encoded_event  # noq
 from gateway.server import HttpServer  # noqa: E402
 from services.chassis import logs  # noqa: E402
 from services.chassis.settings import Settings  # noqa: E402
-
-MESSAGES = 100
-LARGEST_BYTES = 300_000
-"""Several times what the kernel keeps for a connection."""
-
-
-def body_of(number: int, size: int) -> bytes:
-    """A body that tells whether it has arrived whole."""
-    digest = hashlib.sha256(b"%d" % number).hexdigest().encode()
-    return digest + b"." * size + digest
+from tests.integration.gateway.streamed import LARGEST_BYTES, MESSAGES, body_of  # noqa: E402
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.gateway.streaming_server import MESSAGES, body_of
+from tests.integration.gateway.streamed import MESSAGES, body_of
 from tests.processes import CHECKOUT
 
 pytestmark = pytest.mark.integration
