@@ -263,7 +263,7 @@ class TestPage:
         page.goto(f"http://127.0.0.1:{deployed_platform.http_ports[0]}/boards/lampung-timur/nowhere")
         expect(page.locator("h1")).to_have_text("Papan ini tidak ada")
         page.get_by_role("link").click()
-        page.get_by_role("link", name="Lampung Timur").click()
+        page.locator("a[href='/boards/lampung-timur']").click()
         page.get_by_role("link").first.click()
         expect(page.locator("[data-board=status]")).to_have_text("Langsung", timeout=10_000)
 
