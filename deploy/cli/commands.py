@@ -14,6 +14,7 @@ from deploy.cli.keys import keys
 from deploy.cli.operators import operator
 from deploy.cli.rebuild import rebuild
 from deploy.cli.regency import migrate, regency, seed_command
+from deploy.cli.simulate import simulate
 from deploy.parts import PARTS
 from services.chassis.settings import Settings
 
@@ -75,3 +76,4 @@ mpp.add_command(events)
 mpp.add_command(consumers)
 mpp.add_command(dead_letters)
 mpp.add_command(rebuild)
+mpp.add_command(simulate)
