@@ -46,6 +46,10 @@ run: install ## Install, start the whole platform on this machine and show its a
 GROUPS := unit,contract integration isolation,e2e fault/chassis fault/platform
 comma  := ,
 
+.PHONY: demo
+demo: install ## Play a day at the platform that `make run` has started in another terminal, in about five minutes (ARGS="--regency oku-timur")
+	@exec $(BIN)/mpp simulate --url http://$(if $(filter-out 0.0.0.0,$(HOST)),$(HOST),127.0.0.1):$(or $(PORT),8000) --speed 120 $(ARGS)
+
 .PHONY: test
 test: install-dev ## Run all tests with a private PostgreSQL and RabbitMQ
 ifneq ($(ARGS),)

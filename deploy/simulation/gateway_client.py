@@ -20,6 +20,7 @@ ANSWER_SECONDS = 20.0
 """Beyond every deadline of the platform."""
 
 LONGEST_PAUSE_SECONDS = 5.0
+LONGEST_RATE_PAUSE_SECONDS = 60.0
 
 Answer = tuple[int, Any]
 """Status and decoded body."""
@@ -82,8 +83,8 @@ class Gateway:
                 if status not in (429, 503):
                     return status, answered
                 last = f"status {status}, {answered.get('code') if isinstance(answered, dict) else 'no problem document'}"
-                if status == 429:
-                    pause = min(float(told.get("Retry-After", pause)), 60.0)
+                if status == 429 and (asked := told.get("Retry-After", "")).isdecimal():
+                    pause = min(float(asked), LONGEST_RATE_PAUSE_SECONDS)
             self.repeats += 1
             self._ended.wait(pause)
         raise SimulationError(f"{method} {path} was not answered within {GIVE_UP_SECONDS:g} s; last: {last or 'ended'}.")

@@ -1,0 +1,105 @@
+"""`mpp simulate` as an operator runs it: a small day on the embedded platform, its end by Ctrl-C, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.servers.ports import free_port
+from tests.platform.client import Client
+from tests.platform.embedded import EmbeddedPlatform, environment
+from tests.platform.journeys import OKU_TIMUR, take_number
+from tests.processes import CHECKOUT, eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
+
+MPP = str(Path(sys.executable).with_name("mpp"))
+AGREE = "The reports of the platform agree with all that was played."
+
+
+def simulate(platform: EmbeddedPlatform, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = [MPP, "simulate", "--url", f"http://127.0.0.1:{platform.port}", *arguments]
+    return subprocess.run(command, cwd=CHECKOUT, env=environment(**variables), capture_output=True, text=True, timeout=120, check=False)
+
+
+def totals(printed: str) -> dict[str, int]:
+    """Figures of the table's only or last line."""
+    heads, *rows = [line for line in printed.splitlines() if re.match(r"site  |[a-z-]+/[a-z-]+ |all  ", line)]
+    names = re.split(r"\s{2,}", heads)
+    return dict(zip(names[2:9], (int(word) for word in rows[-1].split() if word.isdigit()), strict=False))
+
+
+def report(client: Client, regency: str, site: str) -> dict[str, Any]:
+    return client.get(f"/v1/{regency}/reports/daily?site={site}").body
+
+
+def test_a_day_is_played_and_the_reports_agree(embedded_platform: EmbeddedPlatform):
+    officer = embedded_platform.client("officer@oku-timur")
+    left = take_number(embedded_platform.client(), OKU_TIMUR, "PTS-IZN").body
+    before = eventually(lambda: (told := report(officer, "oku-timur", "martapura"))["waiting"] and told)
+    played = simulate(
+        embedded_platform, "--regency", "oku-timur", "--regency", "kutai-timur", "--journeys", "25", "--speed", "max", "--seed", "5"
+    )
+    assert (played.returncode, AGREE in played.stdout) == (0, True), played.stdout + played.stderr
+    told = totals(played.stdout)
+    after = report(officer, "oku-timur", "martapura")
+    assert after["issued"] - before["issued"] == 25
+    assert (after["waiting"], after["called"], after["serving"]) == (0, 0, 0)
+    assert told["issued"] == 50
+    assert told["completed"] + told["no-show"] + told["cancelled"] + told["waiting"] == 50, "the stranger's number came and went"
+    assert min(told[what] for what in ("no-show", "recalls", "surveys")) > 0, told
+    assert {lane["lane"] for lane in after["by_lane"]} == {"regular", "priority"}
+    assert officer.get(f"/v1/oku-timur/tickets/{left['id']}").body["status"] == "completed", "whoever waits is called"
+    assert "1 numbers that others had taken" in played.stdout
+
+
+def test_ctrl_c_ends_it_with_the_summary_and_nobody_left_at_a_counter(embedded_platform: EmbeddedPlatform, tmp_path: Path):
+    officer = embedded_platform.client("officer@lampung-timur")
+    before = report(officer, "lampung-timur", "sukadana")
+    command = [MPP, "simulate", "--url", f"http://127.0.0.1:{embedded_platform.port}", "--regency", "lampung-timur", "--speed", "1200"]
+    ours, theirs = pty.openpty()
+    output = tmp_path / "output"
+    with output.open("wb") as stdout:
+        process = subprocess.Popen(command, cwd=CHECKOUT, env=environment(), stdout=stdout, stderr=theirs, process_group=0)
+    try:
+        eventually(lambda: report(officer, "lampung-timur", "sukadana")["serving"] > before["serving"], within=60)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) == 0, output.read_text()
+    finally:
+        process.kill()
+        process.wait()
+        os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert "Visitors  [" in shown
+    assert "Stopping" in shown
+    printed = output.read_text()
+    assert AGREE in printed
+    assert totals(printed)["waiting"] > 0, "the day was not over"
+    after = report(officer, "lampung-timur", "sukadana")
+    assert (after["called"], after["serving"]) == (before["called"], before["serving"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "told"),
+    [
+        (("--regency", "nirwana"), {}, "has no regency nirwana; it lists bolaang-mongondow-utara"),
+        ((), {"MPP_SIMULATION_PASSWORD": "wrong"}, "officer@bolaang-mongondow-utara cannot sign in"),
+        (("--regency", "oku-timur", "--officer", "nobody"), {}, "nobody@oku-timur cannot sign in"),
+        (("--url", f"http://127.0.0.1:{free_port()}"), {}, "connection refused"),
+        (("--url", "nonsense://x"), {}, "No gateway answers at nonsense://x"),
+    ],
+)
+def test_why_it_cannot_begin_is_told_in_a_sentence(embedded_platform: EmbeddedPlatform, arguments: Any, variables: Any, told: str):
+    done = simulate(embedded_platform, *arguments, **variables)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert told in done.stderr
