@@ -26,7 +26,9 @@ def closing(outcome: Outcome) -> list[str]:
     repeated = f", {outcome.repeats} requests repeated" if outcome.repeats else ""
     lines = [f"{issued} numbers in {outcome.seconds:.0f} s{repeated}. Waits are real seconds."]
     if strangers:
-        lines.append(f"{strangers} numbers that others had taken were called too; they count in every column but `issued` and the waits.")
+        lines.append(
+            f"Numbers of others that were called too: {strangers}; they count in every column but `issued`, `waiting` and the waits."
+        )
     differing = [each for found in outcome.disagreements.values() for each in found]
     lines += [f"DISAGREES {each}" for each in differing]
     if differing:
@@ -54,7 +56,7 @@ def _counts(played: Played) -> tuple[str, ...]:
         change["completed"],
         change["no_show"],
         change["cancelled"],
-        change["waiting"],
+        played.waiting,
         played.recalls,
         played.surveys,
     )

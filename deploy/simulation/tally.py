@@ -47,6 +47,8 @@ class Played:
     recalls: int
     waits: tuple[float, ...]
     """Seconds in the queue of the issued tickets that were called, sorted."""
+    waiting: int
+    """How many of the issued tickets still wait."""
     strangers: int
     """Tickets that others had taken, and that were called here."""
     survey_points: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -105,7 +107,7 @@ class Tally:
 
 def _played(handled: Iterable[Handled], surveys: Iterable[Mapping[str, int]]) -> Played:
     change: Counter[str] = Counter()
-    issued = strangers = recalls = respondents = 0
+    issued = waiting = strangers = recalls = respondents = 0
     waits: list[float] = []
     answers: Counter[str] = Counter()
     points: Counter[str] = Counter()
@@ -114,6 +116,7 @@ def _played(handled: Iterable[Handled], surveys: Iterable[Mapping[str, int]]) ->
         recalls += each.ticket["recalls"] - each.recalls_before
         if each.before is None:
             issued += 1
+            waiting += each.ticket["status"] == "waiting"
             waits += [] if (wait := waited(each.ticket)) is None else [wait]
         else:
             change[each.before] -= 1
@@ -123,8 +126,16 @@ def _played(handled: Iterable[Handled], surveys: Iterable[Mapping[str, int]]) ->
         for element, score in scores.items():
             answers[element] += 1
             points[element] += score
-    by_element = {element: (answers[element], points[element]) for element in answers}
-    return Played(issued, {state: change[state] for state in STATES}, recalls, tuple(sorted(waits)), strangers, by_element, respondents)
+    return Played(
+        issued=issued,
+        change={state: change[state] for state in STATES},
+        recalls=recalls,
+        waits=tuple(sorted(waits)),
+        waiting=waiting,
+        strangers=strangers,
+        survey_points={element: (answers[element], points[element]) for element in answers},
+        surveys=respondents,
+    )
 
 
 def waited(ticket: Ticket) -> float | None:

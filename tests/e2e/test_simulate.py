@@ -54,11 +54,12 @@ def test_a_day_is_played_and_the_reports_agree(embedded_platform: EmbeddedPlatfo
     assert after["issued"] - before["issued"] == 25
     assert (after["waiting"], after["called"], after["serving"]) == (0, 0, 0)
     assert told["issued"] == 50
-    assert told["completed"] + told["no-show"] + told["cancelled"] + told["waiting"] == 50, "the stranger's number came and went"
+    assert told["completed"] + told["no-show"] + told["cancelled"] == 51, "those issued, and whoever waited before"
+    assert told["waiting"] == 0
     assert min(told[what] for what in ("no-show", "recalls", "surveys")) > 0, told
     assert {lane["lane"] for lane in after["by_lane"]} == {"regular", "priority"}
     assert officer.get(f"/v1/oku-timur/tickets/{left['id']}").body["status"] == "completed", "whoever waits is called"
-    assert "1 numbers that others had taken" in played.stdout
+    assert "Numbers of others that were called too: 1;" in played.stdout
 
 
 def test_ctrl_c_ends_it_with_the_summary_and_nobody_left_at_a_counter(embedded_platform: EmbeddedPlatform, tmp_path: Path):
@@ -86,6 +87,26 @@ def test_ctrl_c_ends_it_with_the_summary_and_nobody_left_at_a_counter(embedded_p
     assert totals(printed)["waiting"] > 0, "the day was not over"
     after = report(officer, "lampung-timur", "sukadana")
     assert (after["called"], after["serving"]) == (before["called"], before["serving"])
+
+
+def test_an_outage_delays_it_and_nothing_is_done_twice(embedded_platform: EmbeddedPlatform, tmp_path: Path):
+    before = report(embedded_platform.client("officer@oku-timur"), "oku-timur", "martapura")["issued"]
+    command = [MPP, "simulate", "--url", f"http://127.0.0.1:{embedded_platform.port}", "--regency", "oku-timur", "--speed", "max"]
+    output = tmp_path / "output"
+    with output.open("wb") as stdout:
+        process = subprocess.Popen([*command, "--journeys", "60"], cwd=CHECKOUT, env=environment(), stdout=stdout, stderr=subprocess.STDOUT)
+    try:
+        eventually(lambda: "of 60 visitors" in output.read_text(), within=60)
+        embedded_platform.interrupt()
+        embedded_platform.start()
+        assert process.wait(90) == 0, output.read_text()
+    finally:
+        process.kill()
+        process.wait()
+    printed = output.read_text()
+    assert AGREE in printed
+    assert re.search(r"[1-9][0-9]* requests repeated", printed), printed
+    assert report(embedded_platform.client("officer@oku-timur"), "oku-timur", "martapura")["issued"] - before == 60
 
 
 @pytest.mark.parametrize(

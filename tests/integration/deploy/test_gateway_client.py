@@ -110,9 +110,7 @@ def test_what_never_answers_is_given_up_with_a_sentence(server: TroubledServer, 
         gateway.send("POST", "/first")
 
 
-@pytest.mark.parametrize(
-    ("status", "told"), [(308, "https://mpp.example.id/"), (404, "no gateway of this platform"), (200, "no gateway")]
-)
+@pytest.mark.parametrize(("status", "told"), [(308, "https://mpp.example.id/"), (404, "no gateway of this platform"), (200, "no gateway")])
 def test_what_is_no_gateway_is_told(server: TroubledServer, gateway: Gateway, status: int, told: str):
     server.statuses = [status]
     with pytest.raises(SimulationError, match=told):
