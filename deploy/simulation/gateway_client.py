@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 import uuid
@@ -30,6 +31,9 @@ class Gateway:
     """A running gateway at a base URL; used by many threads at once."""
 
     def __init__(self, url: str, connections: int) -> None:
+        """Raises `SimulationError` when `url` is none."""
+        if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
+            raise SimulationError(f"{url!r} is no address of a gateway: https://mpp.example.id or http://127.0.0.1:8000 is.")
         self.url = url.rstrip("/")
         timeout = urllib3.Timeout(connect=5.0, read=ANSWER_SECONDS)
         self._pool = urllib3.PoolManager(maxsize=connections, retries=False, timeout=timeout)
