@@ -47,7 +47,7 @@ GROUPS := unit,contract integration isolation,e2e fault/chassis fault/platform
 comma  := ,
 
 .PHONY: demo
-demo: install ## Play a day at the platform that `make run` has started in another terminal, in about five minutes (ARGS="--regency oku-timur")
+demo: install ## Play a day at the platform that `make run` has started in another terminal, in about four minutes (ARGS="--regency oku-timur")
 	@exec $(BIN)/mpp simulate --url http://$(if $(filter-out 0.0.0.0,$(HOST)),$(HOST),127.0.0.1):$(or $(PORT),8000) --speed 120 $(ARGS)
 
 .PHONY: test
