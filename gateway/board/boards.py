@@ -70,6 +70,7 @@ class Boards:
 
     def start(self, feed: EventFeed) -> None:
         """Begin to keep boards."""
+        metrics.begin_consumer(CONSUMER, ())
         self._watched.feed = feed
         threading.Thread(target=self._run, name="boards", daemon=True).start()
 

@@ -25,6 +25,7 @@ from services.chassis.rpc import RpcClient
 from services.chassis.settings import Settings
 from services.chassis.tenancy import schema_of
 from services.chassis.turnstile import Turnstile
+from services.contracts.subscriptions import EVENT_TYPES
 
 log = get_logger(__name__)
 
@@ -128,6 +129,7 @@ class RelayRunner(DependencyProvider):
     def start(self) -> None:
         """Start each relay in a thread of its own."""
         url, database = settings().required_broker_url(), self.access.database
+        metrics.begin_publisher(database.service, EVENT_TYPES.get(database.service, ()))
         self.relays = tuple(Relay(database, EventPublisher(url, subscriptions()), server) for server in database.servers)
         for relay in self.relays:
             threading.Thread(target=relay.run, name=f"{self.container.service_name}-relay", daemon=True).start()

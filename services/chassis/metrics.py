@@ -6,10 +6,14 @@ never a person.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Gauge, Histogram
 
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _AGE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)
+
+READY = Gauge("mpp_ready", "Whether a check of this process is content (1) or not (0), as /readyz tells.", ["check"])
 
 HTTP_REQUESTS = Histogram(
     "mpp_http_request_duration_seconds",
@@ -92,3 +96,47 @@ DELIVERIES_UNDER_WAY = Gauge("mpp_deliveries_under_way", "Attempts to deliver th
 DELIVERY_FAILURES = Counter("mpp_delivery_rounds_failed_total", "Rounds in which deliveries could not be looked for or written down.")
 WEBHOOK_PAUSES = Counter("mpp_webhook_pauses_total", "Webhooks that were paused automatically.", ["reason"])
 WEBHOOKS_PAUSED = Gauge("mpp_webhooks_paused", "Webhooks that are paused, in all regencies, as the last round of upkeep found them.")
+
+
+# A counter that first appears with the value 1 has not risen in Prometheus' eyes: an alert on its increase would stay
+# silent the first time. So what alerts look at is there, as 0, before anything has happened.
+
+
+def begin_publisher(service: str, types: Iterable[str]) -> None:
+    """Show a relay's counters before it has published anything.
+
+    :param types: event types that the service publishes.
+    """
+    RELAY_FAILURES.labels(service)
+    for name in types:
+        EVENTS_PUBLISHED.labels(service, name)
+        EVENTS_UNROUTABLE.labels(service, name)
+
+
+def begin_consumer(consumer: str, types: Iterable[str]) -> None:
+    """Show a consumer's counters before it has heard anything.
+
+    :param types: event types that it may be given.
+    """
+    EVENT_AGE.labels(consumer)
+    for counter in (EVENTS_CAUGHT_UP, SNAPSHOTS_APPLIED, SEQUENCE_GAPS):
+        counter.labels(consumer)
+    EVENTS_HANDLED.labels(consumer, "unknown", "rejected")
+    for name in types:
+        INBOX_FAILURES.labels(consumer, name)
+        DEAD_LETTERS.labels(consumer, name)
+        for outcome in ("handled", "rejected"):
+            EVENTS_HANDLED.labels(consumer, name, outcome)
+
+
+def begin_deliveries(channels: Iterable[str]) -> None:
+    """Show the counters of deliveries before the first one.
+
+    :param channels: the channels that this installation has.
+    """
+    DELIVERIES.labels("any", "uncertain")
+    for channel in channels:
+        DELIVERY_DURATION.labels(channel)
+        DELIVERIES_UNDER_WAY.labels(channel)
+        for outcome in ("delivered", "retry", "failed", "uncertain"):
+            DELIVERIES.labels(channel, outcome)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+
+from services.chassis import metrics
 
 Check = Callable[[], None]
 
@@ -24,9 +27,14 @@ class Probes:
         """Remove a check; unknown names are ignored."""
         with self._lock:
             self._checks.pop(name, None)
+            with suppress(KeyError):  # never asked
+                metrics.READY.remove(name)
 
     def ready(self) -> dict[str, str]:
-        """Run all checks; return the failing ones with their reason (empty: ready). Reasons carry no secrets."""
+        """Run all checks; return the failing ones with their reason (empty: ready). Reasons carry no secrets.
+
+        What they say is also kept in the metric ``mpp_ready``.
+        """
         with self._lock:
             checks = dict(self._checks)
         failing = {}
@@ -35,6 +43,9 @@ class Probes:
                 check()
             except Exception as error:  # noqa: BLE001  (any failure means "not ready")
                 failing[name] = type(error).__name__
+        with self._lock:
+            for name in checks.keys() & self._checks.keys():  # one that was taken away meanwhile says nothing
+                metrics.READY.labels(name).set(name not in failing)
         return failing
 
 

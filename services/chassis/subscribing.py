@@ -25,6 +25,7 @@ from services.chassis.listener import Listener
 from services.chassis.logs import get_logger
 from services.chassis.probes import PROBES
 from services.chassis.rpc import RpcClient
+from services.contracts.subscriptions import EVENT_TYPES, SNAPSHOT_TYPES
 
 log = get_logger(__name__)
 
@@ -61,8 +62,10 @@ class Subscriber(Entrypoint):
 
     def start(self) -> None:
         """Begin to consume and to watch for gaps."""
+        owner = self._subscription.owner
+        metrics.begin_consumer(self._subscription.queue, (*EVENT_TYPES.get(owner, ()), *SNAPSHOT_TYPES.get(owner, ())))
         self._inbox = Inbox(self.access.database, self._subscription.queue, self._run_method)
-        self._gaps = GapFinder(self._inbox, _RemoteOwner(self.rpc.client, self._subscription.owner), lanes=LANES)
+        self._gaps = GapFinder(self._inbox, _RemoteOwner(self.rpc.client, owner), lanes=LANES)
         self._hands = Hands(PREFETCH)
         for run, name in ((self._listener.run, "events"), (self._gaps.run, "gaps")):
             threading.Thread(target=run, name=f"{self._subscription.queue}-{name}", daemon=True).start()

@@ -8,6 +8,7 @@ from typing import Any
 from nameko.extensions import DependencyProvider
 from nameko.timer import timer
 
+from services.chassis import metrics
 from services.chassis.context import CallContext
 from services.chassis.database import UnitOfWork
 from services.chassis.encryption import Keyring
@@ -51,6 +52,7 @@ class DispatcherRunner(DependencyProvider):
     def start(self) -> None:
         """Start each dispatcher in a thread of its own."""
         database, channels = self.access.database, channels_of(settings())
+        metrics.begin_deliveries(channel.name for channel in channels)
         self.dispatchers = tuple(Dispatcher(database, channels, server) for server in database.servers)
         for dispatcher in self.dispatchers:
             threading.Thread(target=dispatcher.run, name="notification-dispatcher", daemon=True).start()

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from services.chassis import metrics
@@ -14,13 +14,14 @@ pytestmark = pytest.mark.unit
 HOUSE = Path(__file__).resolve().parents[3]
 DECLARED = {name: value for name, value in vars(metrics).items() if isinstance(value, MetricWrapperBase)}
 
-LABELS = {"service", "method", "outcome", "type", "consumer", "route", "status", "reason", "server", "regency", "channel"}
+LABELS = {"service", "method", "outcome", "type", "consumer", "route", "status", "reason", "server", "regency", "channel", "check"}
 """Each has few values. Another label needs a thought about how many values it can have, and a line here."""
 
 WITH_REGENCY = {"mpp_tickets_waiting", "mpp_tickets_longest_wait_seconds"}
 """Where an operator needs to know which regency; 514 times as many series each."""
 
 DESIRED = {
+    "readiness": "mpp_ready",
     "HTTP duration by route and outcome": "mpp_http_request_duration_seconds",
     "deliveries by channel and outcome": "mpp_deliveries_total",
     "oldest delivery that is due": "mpp_delivery_oldest_due_age_seconds",
@@ -91,3 +92,21 @@ def test_no_metric_is_declared_anywhere_else():
             }
             elsewhere += [f"{module}: {name}" for name in names & {"Counter", "Gauge", "Histogram", "Summary", "Info", "Enum"}]
     assert elsewhere == []
+
+
+def test_what_alerts_look_at_is_there_before_anything_has_happened():
+    metrics.begin_publisher("begun", ["thing.made"])
+    metrics.begin_consumer("begun.owner", ["thing.made"])
+    metrics.begin_deliveries(["pigeon"])
+    zero = {
+        "mpp_relay_failures_total": {"service": "begun"},
+        "mpp_events_unroutable_total": {"service": "begun", "type": "thing.made"},
+        "mpp_sequence_gaps_total": {"consumer": "begun.owner"},
+        "mpp_event_age_seconds_count": {"consumer": "begun.owner"},
+        "mpp_inbox_failures_total": {"consumer": "begun.owner", "type": "thing.made"},
+        "mpp_dead_letters_total": {"consumer": "begun.owner", "type": "thing.made"},
+        "mpp_deliveries_total": {"channel": "pigeon", "outcome": "uncertain"},
+    }
+    assert {name: REGISTRY.get_sample_value(name, labels) for name, labels in zero.items()} == dict.fromkeys(zero, 0.0)
+    unreadable = {"consumer": "begun.owner", "type": "unknown", "outcome": "rejected"}
+    assert REGISTRY.get_sample_value("mpp_events_handled_total", unreadable) == 0.0

@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.chassis import probe_server
 from services.chassis.probe_server import ProbeServer
@@ -46,6 +47,30 @@ def test_a_check_that_was_taken_away_is_not_asked():
     probes.unregister("a")
     probes.unregister("never registered")
     assert probes.ready() == {}
+
+
+def shown(check: str) -> float | None:
+    return REGISTRY.get_sample_value("mpp_ready", {"check": check})
+
+
+def test_what_checks_say_is_a_metric_as_long_as_they_are_asked():
+    probes = Probes()
+    probes.register("shown.bad", away)
+    probes.register("shown.good", lambda: None)
+    probes.ready()
+    assert (shown("shown.bad"), shown("shown.good")) == (0.0, 1.0)
+    probes.register("shown.bad", lambda: None)
+    probes.unregister("shown.good")
+    probes.ready()
+    assert (shown("shown.bad"), shown("shown.good")) == (1.0, None)
+    probes.unregister("shown.bad")
+
+
+def test_a_check_that_is_taken_away_while_it_is_asked_leaves_no_metric_behind():
+    probes = Probes()
+    probes.register("shown.gone", lambda: probes.unregister("shown.gone"))
+    probes.ready()
+    assert shown("shown.gone") is None
 
 
 @pytest.fixture
@@ -90,3 +115,10 @@ def test_another_path_tells_which_exist(server):
     status, _, body = get(server[0] + "/status")
     assert status == 404
     assert json.loads(body) == {"paths": ["/healthz", "/readyz", "/metrics"]}
+
+
+def test_metrics_tell_readiness_of_the_moment_they_are_read(server):
+    url, probes = server
+    probes.register("scraped", away)
+    assert 'mpp_ready{check="scraped"} 0.0' in get(f"{url}/metrics")[2]
+    probes.unregister("scraped")

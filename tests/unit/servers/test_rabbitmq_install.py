@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.servers import rabbitmq_install
+from deploy.servers import debian_packages, rabbitmq_install
 from deploy.servers.process import ServerError
 from deploy.servers.rabbitmq_install import ensure_installed
 
@@ -17,7 +17,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(rabbitmq_install, "_PLACES", (f"{tmp_path}/rabbitmq",))
-    monkeypatch.setattr(rabbitmq_install, "_POLICY", tmp_path / "policy-rc.d")
+    monkeypatch.setattr(debian_packages, "_POLICY", tmp_path / "policy-rc.d")
     monkeypatch.setattr("os.geteuid", lambda: 0)
     return tmp_path
 
