@@ -70,7 +70,7 @@ class Boards:
 
     def start(self, feed: EventFeed) -> None:
         """Begin to keep boards."""
-        metrics.begin_consumer(CONSUMER, ())
+        metrics.begin_boards(CONSUMER)
         self._watched.feed = feed
         threading.Thread(target=self._run, name="boards", daemon=True).start()
 

@@ -103,11 +103,12 @@ WEBHOOKS_PAUSED = Gauge("mpp_webhooks_paused", "Webhooks that are paused, in all
 
 
 def begin_publisher(service: str, types: Iterable[str]) -> None:
-    """Show a relay's counters before it has published anything.
+    """Show the counters of a service that acts and publishes, before it has done so.
 
     :param types: event types that the service publishes.
     """
     RELAY_FAILURES.labels(service)
+    RPC_REPEATED.labels(service)
     for name in types:
         EVENTS_PUBLISHED.labels(service, name)
         EVENTS_UNROUTABLE.labels(service, name)
@@ -129,12 +130,22 @@ def begin_consumer(consumer: str, types: Iterable[str]) -> None:
             EVENTS_HANDLED.labels(consumer, name, outcome)
 
 
+def begin_boards(consumer: str) -> None:
+    """Show the counters of live boards before anybody watches one."""
+    EVENT_AGE.labels(consumer)
+    EVENTS_HANDLED.labels(consumer, "unknown", "rejected")
+    for reason in ("reconnected", "catalogue", "day", "hole", "behind", "restored"):
+        BOARD_SNAPSHOTS.labels(reason)
+
+
 def begin_deliveries(channels: Iterable[str]) -> None:
     """Show the counters of deliveries before the first one.
 
     :param channels: the channels that this installation has.
     """
     DELIVERIES.labels("any", "uncertain")
+    for reason in ("gone", "failures"):
+        WEBHOOK_PAUSES.labels(reason)
     for channel in channels:
         DELIVERY_DURATION.labels(channel)
         DELIVERIES_UNDER_WAY.labels(channel)

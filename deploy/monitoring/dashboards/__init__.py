@@ -1,0 +1,34 @@
+"""Grafana's dashboards, written as JSON by ``make dashboards``.
+
+A dashboard is a few dozen numbers that matter and a thousand lines of layout; only the former are worth reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from deploy.monitoring.dashboards.broker import BROKER
+from deploy.monitoring.dashboards.layout import encoded
+from deploy.monitoring.dashboards.model import Dashboard
+from deploy.monitoring.dashboards.platform import PLATFORM
+from deploy.monitoring.dashboards.regency import REGENCY
+
+FOLDER = Path(__file__).parents[1] / "grafana" / "dashboards"
+DASHBOARDS = (PLATFORM, REGENCY, BROKER)
+
+
+def expressions(dashboards: Iterable[Dashboard] = DASHBOARDS) -> list[str]:
+    """Return the PromQL of all curves; a chosen value (``$regency``) stands for all of them."""
+    curves = [curve for each in dashboards for _, row in each.rows for one in row for curve, _ in one.curves]
+    names = [each.variable[0] for each in dashboards if each.variable]
+    for name in names:
+        curves = [curve.replace(f"${name}", ".+") for curve in curves]
+    return curves
+
+
+def write(folder: Path = FOLDER) -> None:
+    """Write all dashboards."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for dashboard in DASHBOARDS:
+        (folder / f"{dashboard.uid}.json").write_text(encoded(dashboard))

@@ -1,0 +1,134 @@
+"""A real Prometheus watches the deployed platform with the configuration that is delivered, and sees all it asks for."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.monitoring.dashboards import expressions
+from deploy.servers.prometheus import PrometheusServer
+from services.contracts.subscriptions import SUBSCRIPTIONS
+from tests.monitoring import MONITORING, alert_rules, metric_names, rule_expressions
+from tests.platform.deployment import DeployedPlatform
+from tests.platform.journeys import LAMPUNG_TIMUR, empty, serve, take_number
+from tests.processes import ServiceProcess, eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
+
+SCRAPE_SECONDS = 1
+INTERVALS = re.compile(r"^(  (?:scrape_interval|scrape_timeout|evaluation_interval)): .*$", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def prometheus(deployed_platform: DeployedPlatform, server_folder: Path) -> Iterator[PrometheusServer]:
+    """The delivered configuration, in a hurry, with targets as an operator without Compose writes them."""
+    folder = server_folder / "monitoring"
+    shutil.copytree(MONITORING / "rules", folder / "rules")
+    configuration = folder / "prometheus.yml"
+    delivered = (MONITORING / "prometheus.yml").read_text()
+    hurried, changed = INTERVALS.subn(rf"\1: {SCRAPE_SECONDS}s", delivered)
+    assert changed == 3
+    configuration.write_text(hurried)
+    write_targets(folder / "targets", deployed_platform)
+    with PrometheusServer(folder / "server", configuration) as server:
+        eventually(lambda: len(server.query("up == 1")) == len(deployed_platform.processes) + 2, within=30)
+        yield server
+
+
+def write_targets(folder: Path, platform: DeployedPlatform) -> None:
+    def group(part: str, processes: list[ServiceProcess]) -> dict[str, Any]:
+        return {"labels": {"part": part}, "targets": [f"127.0.0.1:{process.probe_port}" for process in processes]}
+
+    groups = [
+        group("catalog", [platform.catalog]),
+        group("ticketing", platform.ticketing),
+        group("notification", platform.notification),
+        group("reporting", platform.reporting),
+        group("gateway", platform.gateways),
+    ]
+    folder.mkdir()
+    (folder / "mpp.yml").write_text(yaml.safe_dump(groups))
+    broker = platform.rabbitmq.metrics_url.removeprefix("http://").removesuffix("/metrics")
+    (folder / "rabbitmq.yml").write_text(yaml.safe_dump([{"targets": [broker]}]))
+
+
+def test_every_metric_that_rules_and_dashboards_name_is_there(deployed_platform: DeployedPlatform, prometheus: PrometheusServer):
+    """Those that only an event brings forth are brought forth: a ticket that is called and served while a board is watched."""
+    officer, citizen = deployed_platform.client("officer@lampung-timur"), deployed_platform.client()
+    empty(deployed_platform, [LAMPUNG_TIMUR])
+    for gateway in range(len(deployed_platform.gateways) * 2):
+        assert citizen.get(f"{LAMPUNG_TIMUR.path}/sites/{LAMPUNG_TIMUR.site}/board").status == 200, gateway
+    take_number(citizen, LAMPUNG_TIMUR, LAMPUNG_TIMUR.services[0])
+    called = officer.post(f"{LAMPUNG_TIMUR.path}/counters/{LAMPUNG_TIMUR.counters[0]}/call-next")
+    serve(officer, LAMPUNG_TIMUR, called.body["id"])
+
+    wanted = metric_names([*rule_expressions(), *expressions()]) - {"ALERTS"}
+    assert len(wanted) > 40
+
+    def missing() -> list[str]:
+        names = "|".join(sorted(wanted))
+        found = {series["metric"]["__name__"] for series in prometheus.query(f'group by (__name__) ({{__name__=~"{names}"}})')}
+        return sorted(wanted - found)
+
+    # `increase` and `rate` need two looks, and each rule the ones before it.
+    eventually(lambda: not missing() or pytest.fail(f"not measured: {missing()}"), within=30, every=1)
+
+
+def test_rules_are_evaluated_without_error_and_nobody_is_alarmed(prometheus: PrometheusServer):
+    def evaluated() -> bool:
+        groups = prometheus.ask("rules")["groups"]
+        return bool(groups) and all(rule["health"] == "ok" for group in groups for rule in group["rules"])
+
+    eventually(evaluated, within=20, every=0.5)
+    told = [rule["name"] for group in prometheus.ask("rules", type="alert")["groups"] for rule in group["rules"]]
+    assert sorted(told) == sorted(rule["alert"] for rule in alert_rules())
+    critical = prometheus.query('ALERTS{alertstate="firing", severity="critical"}')
+    assert critical == [], "the platform is whole"
+
+
+def test_every_curve_of_every_dashboard_can_be_drawn(prometheus: PrometheusServer):
+    for expression in expressions():
+        prometheus.query(expression)  # raises where Prometheus refuses it
+
+
+def test_what_an_alert_waits_for_is_there_before_it_happens(prometheus: PrometheusServer):
+    """An increase from nothing to one is none: counters of rare trouble stand at zero from the start."""
+    consumers = {subscription.queue for subscription in SUBSCRIPTIONS}
+    for metric in ("mpp_dead_letters_total", "mpp_inbox_failures_total", "mpp_sequence_gaps_total", "mpp_event_age_seconds_count"):
+        assert {one["metric"]["consumer"] for one in prometheus.query(f"group by (consumer) ({metric})")} >= consumers, metric
+    rejected = prometheus.query('group by (consumer) (mpp_events_handled_total{outcome="rejected"})')
+    assert {one["metric"]["consumer"] for one in rejected} >= {*consumers, "gateway.boards"}
+    for metric in ("mpp_relay_failures_total", "mpp_events_unroutable_total"):
+        services = {one["metric"]["service"] for one in prometheus.query(f"group by (service) ({metric})")}
+        assert services >= {"catalog", "ticketing", "reporting"}, metric
+    uncertain = prometheus.query('group by (channel) (mpp_deliveries_total{outcome="uncertain"})')
+    assert {one["metric"]["channel"] for one in uncertain} >= {"webhook", "email"}
+
+
+def test_queues_that_alerts_watch_are_those_of_the_platform(prometheus: PrometheusServer):
+    watched = next(rule["expr"] for rule in alert_rules() if rule["alert"] == "QueueWithoutConsumer").removesuffix("== 0").strip()
+    queues = {series["metric"]["queue"] for series in prometheus.query(watched)}
+    assert queues == {subscription.queue for subscription in SUBSCRIPTIONS} | {
+        f"rpc-{service}" for service in ("catalog", "ticketing", "notification", "reporting")
+    }
+
+
+def test_a_replica_that_dies_is_noticed_by_its_part(deployed_platform: DeployedPlatform, prometheus: PrometheusServer):
+    process = deployed_platform.ticketing[0]
+    process.freeze()
+    try:
+        down = f'up{{job="mpp", part="ticketing", instance="127.0.0.1:{process.probe_port}"}} == 0'
+        eventually(lambda: prometheus.query(down), within=20, every=0.5)
+        pending = 'ALERTS{alertname="PartDown", part="ticketing"}'
+        eventually(lambda: prometheus.query(pending), within=10, every=0.5)
+        assert prometheus.query('ALERTS{alertname="PartMissing"}') == []
+    finally:
+        process.thaw()
+    eventually(lambda: not prometheus.query('up{job="mpp"} == 0'), within=20, every=0.5)
+    deployed_platform.wait_ready()
