@@ -60,8 +60,9 @@ def ready(surroundings: Surroundings, call: Call) -> Answer:
     return Answer(200, {"status": "ready"})
 
 
-def metrics(_surroundings: Surroundings, _call: Call) -> Answer:
+def metrics(surroundings: Surroundings, _call: Call) -> Answer:
     """All metrics of this process in Prometheus' text format."""
+    surroundings.probes.ready()  # so that `mpp_ready` is of now
     return Answer(200, generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

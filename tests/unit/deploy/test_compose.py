@@ -71,3 +71,56 @@ def test_every_secret_is_asked_for_in_the_example_and_has_no_default(text):
     listed = set(re.findall(r"^([A-Z_]+)=$", example, re.MULTILINE))
     assert asked == listed
     assert not re.findall(r"\$\{[A-Z_]+:-", text)
+
+
+MONITORING = ("prometheus", "grafana")
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("name", MONITORING)
+def test_monitoring_is_asked_for_pinned_bounded_and_seen_from_this_host_only(compose, name):
+    service = compose["services"][name]
+    assert service["profiles"] == ["monitoring"]
+    assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", service["image"])
+    assert service["read_only"] is True
+    assert service["mem_limit"]
+    assert service["healthcheck"]["test"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert "container_name" not in service
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("name", MONITORING)
+def test_what_monitoring_mounts_from_the_checkout_exists_and_cannot_be_written(compose, name):
+    mounts = [volume.split(":") for volume in compose["services"][name]["volumes"]]
+    from_checkout = [mount for mount in mounts if mount[0].startswith("./")]
+    assert from_checkout
+    for source, _target, mode in from_checkout:
+        assert (CHECKOUT / source).exists()
+        assert mode == "ro"
+    assert {mount[0] for mount in mounts if mount not in from_checkout} <= set(compose["volumes"])
+
+
+@pytest.mark.unit
+def test_prometheus_finds_every_part_and_the_broker_by_the_names_of_their_services(compose):
+    configuration = yaml.safe_load((CHECKOUT / "deploy/monitoring/prometheus.yml").read_text())
+    jobs = {job["job_name"]: job["dns_sd_configs"][0] for job in configuration["scrape_configs"]}
+    assert set(jobs["mpp"]["names"]) == set(PARTS) <= set(compose["services"])
+    assert jobs["mpp"]["port"] == Settings.from_environment({}).probe_port
+    assert all(compose["services"][part]["environment"]["MPP_PROBE_HOST"] != "127.0.0.1" for part in PARTS)
+    for job in ("rabbitmq", "rabbitmq-queues"):
+        assert (jobs[job]["names"], jobs[job]["port"]) == (["rabbitmq"], 15692)
+
+
+@pytest.mark.unit
+def test_grafana_has_no_known_password_and_finds_what_is_provided(compose):
+    grafana = compose["services"]["grafana"]
+    assert grafana["environment"]["GF_SECURITY_ADMIN_PASSWORD"] == "s" * 40
+    targets = {target: CHECKOUT / source for source, target, *_ in (volume.split(":") for volume in grafana["volumes"])}
+    provisioning = targets["/etc/grafana/provisioning"]
+    provider = yaml.safe_load((provisioning / "dashboards/mpp.yml").read_text())["providers"][0]
+    dashboards = targets[provider["options"]["path"]]
+    home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (dashboards / Path(home).name).exists()
+    datasource = yaml.safe_load((provisioning / "datasources/prometheus.yml").read_text())["datasources"][0]
+    assert datasource["url"] == "http://prometheus:9090"
