@@ -19,7 +19,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/metrics":
-            PROBES.ready()  # so that readiness and what checks measure are of now
+            PROBES.measure()  # so that readiness and what checks measure are of now
             self._answer(HTTPStatus.OK, generate_latest(), CONTENT_TYPE_LATEST)
         elif self.path == "/healthz":
             self._answer_json(HTTPStatus.OK, {"status": "alive"})

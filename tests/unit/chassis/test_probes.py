@@ -1,6 +1,7 @@
 """Alive means that the process answers; ready means that everything it needs is there."""
 
 import json
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from prometheus_client import REGISTRY
 from services.chassis import probe_server
 from services.chassis.probe_server import ProbeServer
 from services.chassis.probes import Probes
+from tests.processes import eventually
 
 pytestmark = pytest.mark.unit
 
@@ -71,6 +73,23 @@ def test_a_check_that_is_taken_away_while_it_is_asked_leaves_no_metric_behind():
     probes.register("shown.gone", lambda: probes.unregister("shown.gone"))
     probes.ready()
     assert shown("shown.gone") is None
+
+
+def test_a_check_that_hangs_counts_as_failing_and_holds_up_no_metrics():
+    probes, hanging = Probes(), threading.Event()
+    probes.register("shown.swift", lambda: None)
+    probes.register("shown.hanging", lambda: None if hanging.wait(30) else away())
+    probes.register("shown.behind", lambda: None)
+    try:
+        probes.measure(within=0.1)
+        assert (shown("shown.swift"), shown("shown.hanging"), shown("shown.behind")) == (1.0, 0.0, None), "whose fault it is not"
+        probes.measure(within=0.1)  # and is not asked a second time meanwhile
+        assert [thread.name for thread in threading.enumerate()].count("probes-measuring") == 1
+    finally:
+        hanging.set()
+    eventually(lambda: shown("shown.hanging") == 1.0)
+    for name in ("shown.swift", "shown.hanging", "shown.behind"):
+        probes.unregister(name)
 
 
 @pytest.fixture
