@@ -46,8 +46,8 @@ class Speed(click.ParamType[float | None]):
 @click.option("--seed", type=int, help="Play the same people again. Default: others each time.")
 @click.option("--journeys", type=click.IntRange(1, 100_000), help="Numbers per site and day. Default: 15 for each counter.")
 @click.option("--per-hour", type=click.FloatRange(0, min_open=True), help="Instead: numbers per site and hour.")
-@click.option("--officer", default="officer", show_default=True, help="Account that calls and reads reports, without @regency.")
-@click.option("--kiosk", default="kiosk", show_default=True, help="Account of the device that issues numbers, without @regency.")
+@click.option("--officer", default="officer", show_default=True, help="Calls and reads reports: officer@ each regency.")
+@click.option("--kiosk", default="kiosk", show_default=True, help="Issues numbers; operator@platform may do both.")
 @click.option(
     "--password", envvar="MPP_SIMULATION_PASSWORD", default="demo", help="Of both; better: MPP_SIMULATION_PASSWORD. Default: demo."
 )

@@ -83,6 +83,7 @@ class Simulation:
         unknown = [regency for regency in wishes.regencies if regency not in listed]
         if unknown:
             raise SimulationError(f"{wishes.url} has no regency {', '.join(unknown)}; it lists {', '.join(listed) or 'none'}.")
+        self._sessions: dict[str, Session] = {}
         self._staff = {regency: self._signed_in(regency) for regency in wishes.regencies or listed}
         self.malls = self._found()
 
@@ -154,13 +155,20 @@ class Simulation:
         return {regency: staff.officer for regency, staff in self._staff.items()}
 
     def _signed_in(self, regency: str) -> Staff:
-        officer = Session(self._gateway, f"{self._wishes.officer}@{regency}", self._wishes.password)
+        officer = self._session(self._wishes.officer, regency)
         try:
-            kiosk = Session(self._gateway, f"{self._wishes.kiosk}@{regency}", self._wishes.password)
+            kiosk = self._session(self._wishes.kiosk, regency)
         except SimulationError:
-            self._tell(f"{self._wishes.kiosk}@{regency} cannot sign in: the front desk issues the kiosk's numbers.")
+            self._tell(f"{self._wishes.kiosk} of {regency} cannot sign in: the front desk issues the kiosk's numbers.")
             kiosk = None
         return Staff(self._gateway, officer, kiosk)
+
+    def _session(self, account: str, regency: str) -> Session:
+        """Sign in as the regency's account of this name, or once for all as the operator of the platform."""
+        name = account if "@" in account else f"{account}@{regency}"
+        if name not in self._sessions:
+            self._sessions[name] = Session(self._gateway, name, self._wishes.password)
+        return self._sessions[name]
 
     def _found(self) -> list[Mall]:
         malls = []

@@ -94,7 +94,13 @@ def test_an_outage_delays_it_and_nothing_is_done_twice(embedded_platform: Embedd
     command = [MPP, "simulate", "--url", f"http://127.0.0.1:{embedded_platform.port}", "--regency", "oku-timur", "--speed", "max"]
     output = tmp_path / "output"
     with output.open("wb") as stdout:
-        process = subprocess.Popen([*command, "--journeys", "60"], cwd=CHECKOUT, env=environment(), stdout=stdout, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [*command, "--journeys", "60", "--officer", "operator@platform", "--kiosk", "operator@platform"],
+            cwd=CHECKOUT,
+            env=environment(),
+            stdout=stdout,
+            stderr=subprocess.STDOUT,
+        )
     try:
         eventually(lambda: "of 60 visitors" in output.read_text(), within=60)
         embedded_platform.interrupt()
