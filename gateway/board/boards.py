@@ -36,7 +36,7 @@ SECONDS_BETWEEN = 0.03
 ABANDONED_SECONDS = 3.0
 """How often to look whose reader has hung up."""
 
-SECONDS_PER_STREAM = 0.00006
+SECONDS_PER_STREAM = 0.00002
 """What showing a board to one more stream costs, about: between two boards the others get as much time again."""
 
 FORGET_SECONDS = 30.0

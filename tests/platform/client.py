@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import ssl
 import threading
 import time
 import uuid
@@ -104,8 +105,18 @@ class Ledger:
 class Client:
     """One HTTP connection to one of several gateways; moves on to the next gateway when one does not answer."""
 
-    def __init__(self, ports: Sequence[int], token: str | None = None, *, actor: str = "anonymous", ledger: Ledger | None = None) -> None:
+    def __init__(
+        self,
+        ports: Sequence[int],
+        token: str | None = None,
+        *,
+        actor: str = "anonymous",
+        ledger: Ledger | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Connect to nothing yet; `tls`: what to trust, where the ports are those of `localhost` over HTTPS."""
         self._ports = list(ports)
+        self._tls = tls
         self.token = token
         self.actor = actor
         self.ledger = ledger or Ledger()
@@ -176,7 +187,7 @@ class Client:
 
     def _exchange(self, method: str, path: str, content: bytes | None, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         if self._connection is None:
-            self._connection = http.client.HTTPConnection("127.0.0.1", self._ports[0], timeout=PATIENCE_SECONDS)
+            self._connection = connection_to(self._ports[0], self._tls, PATIENCE_SECONDS)
             self._connection.connect()
             self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection.request(method, path, content, headers)
@@ -186,6 +197,13 @@ class Client:
         if response.will_close:
             self.close()
         return response.status, answered, raw
+
+
+def connection_to(port: int, tls: ssl.SSLContext | None, timeout: float) -> http.client.HTTPConnection:
+    """Return a connection, not yet made, to a gateway or, with `tls`, to a proxy."""
+    if tls is None:
+        return http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    return http.client.HTTPSConnection("localhost", port, timeout=timeout, context=tls)
 
 
 def _pause(attempts: int) -> float:

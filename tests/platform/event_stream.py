@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from tests.platform.client import connection_to
 
 PATIENCE_SECONDS = 20.0
 
@@ -51,9 +54,11 @@ class EventStream:
 
 
 @contextmanager
-def event_stream(port: int, path: str, headers: Mapping[str, str] | None = None) -> Iterator[EventStream]:
-    """Open a stream at a gateway."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+def event_stream(
+    port: int, path: str, headers: Mapping[str, str] | None = None, *, tls: ssl.SSLContext | None = None
+) -> Iterator[EventStream]:
+    """Open a stream at a gateway or, with `tls`, through a proxy."""
+    connection = connection_to(port, tls, PATIENCE_SECONDS)
     try:
         connection.request("GET", path, headers={"Accept": "text/event-stream", **(headers or {})})
         response = connection.getresponse()

@@ -50,7 +50,17 @@ def test_a_part_holds_no_secret_of_another_and_nothing_hinders_scaling(compose, 
         [f"MPP_{part.upper()}_DATABASE_URL"] if part in SERVICES else []
     )
     assert "container_name" not in service
-    assert all("-" in port.partition(":")[0] for port in service.get("ports", []))
+    assert "ports" not in service, "the proxy is the way in"
+
+
+@pytest.mark.unit
+def test_the_way_in_is_the_proxy_and_gateways_know_how_many_hops_away_citizens_are(compose):
+    proxy, gateway = compose["services"]["proxy"], compose["services"]["gateway"]
+    assert Settings.from_environment(gateway["environment"]).trusted_proxies == 1
+    assert proxy["read_only"]
+    assert "./deploy/proxy/Caddyfile:/etc/caddy/Caddyfile:ro" in proxy["volumes"]
+    public = {name for name, service in compose["services"].items() for port in service.get("ports", []) if "127.0.0.1" not in port}
+    assert public == {"proxy"}
 
 
 @pytest.mark.unit
@@ -68,8 +78,9 @@ def test_consumers_can_be_added_where_regencies_are(compose):
 def test_every_secret_is_asked_for_in_the_example_and_has_no_default(text):
     asked = set(re.findall(r"\$\{([A-Z_]+)", text))
     example = (CHECKOUT / ".env.example").read_text()
-    listed = set(re.findall(r"^([A-Z_]+)=$", example, re.MULTILINE))
-    assert asked == listed
+    listed = dict(re.findall(r"^([A-Z_]+)=(.*)$", example, re.MULTILINE))
+    assert asked == listed.keys()
+    assert {name for name, value in listed.items() if value} == {"MPP_SITE_ADDRESS"}, "a secret that everybody knows"
     assert not re.findall(r"\$\{[A-Z_]+:-", text)
 
 

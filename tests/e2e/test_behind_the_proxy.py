@@ -1,0 +1,111 @@
+"""The platform as citizens reach it: over TLS, through the deployment's own proxy, which knows all replicas of the gateway."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.servers.caddy import CaddyServer
+from tests.e2e.first_tickets import take_call_and_serve
+from tests.platform.client import Client
+from tests.platform.deployment import DeployedPlatform
+from tests.platform.event_stream import event_stream
+from tests.platform.journeys import LAMPUNG_TIMUR, take_number
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
+
+BOARD = f"{LAMPUNG_TIMUR.path}/sites/{LAMPUNG_TIMUR.site}/board"
+
+
+class Entrance:
+    """The proxy, and clients that trust the authority it has made."""
+
+    def __init__(self, proxy: CaddyServer, platform: DeployedPlatform) -> None:
+        self.proxy = proxy
+        self.trust = ssl.create_default_context(cafile=str(proxy.root_certificate))
+        self._platform = platform
+
+    def client(self, account: str | None = None) -> Client:
+        """A client behind the proxy."""
+        token = None if account is None else self._platform.token(account)
+        return Client([self.proxy.https_port], token, actor=account or "anonymous", tls=self.trust)
+
+
+@pytest.fixture(scope="module")
+def entrance(server_folder: Path, deployed_platform: DeployedPlatform) -> Iterator[Entrance]:
+    """Caddy as the compose file runs it, in front of two gateways."""
+    with CaddyServer(server_folder / "proxy", deployed_platform.http_ports) as proxy:
+        yield Entrance(proxy, deployed_platform)
+
+
+def requests_of(platform: DeployedPlatform) -> list[float]:
+    """How many requests each gateway has answered."""
+    return [gateway.metric("mpp_http_request_duration_seconds_count") for gateway in platform.gateways]
+
+
+def test_three_tickets_are_called_in_the_right_order_and_served_by_whichever_gateway(entrance: Entrance, deployed_platform):
+    before = requests_of(deployed_platform)
+    citizen, officer = entrance.client(), entrance.client("officer@lampung-timur")
+    try:
+        take_call_and_serve(citizen, officer)
+    finally:
+        citizen.close()
+        officer.close()
+    answered = [now - then for now, then in zip(requests_of(deployed_platform), before, strict=True)]
+    assert all(count > 5 for count in answered), f"one gateway had nothing to do: {answered}"
+
+
+def test_plain_http_leads_to_tls(entrance: Entrance):
+    connection = http.client.HTTPConnection("localhost", entrance.proxy.http_port, timeout=10)
+    connection.request("GET", "/v1/regencies")
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["Location"]) == (308, "https://localhost/v1/regencies")
+    connection.close()
+
+
+def test_a_board_is_live_through_the_proxy(entrance: Entrance):
+    citizen = entrance.client()
+    with event_stream(entrance.proxy.https_port, f"{BOARD}/stream", tls=entrance.trust) as stream:
+        messages = iter(stream)
+        first = next(messages)
+        ticket = take_number(citizen, LAMPUNG_TIMUR, "CPL-KTP").body
+        seen = next(message for message in messages if message.id > first.id)
+        issued = {service["id"]: service["last_issued"] for service in seen.data["services"]}
+        assert issued["CPL-KTP"] == ticket["number"]
+    citizen.close()
+
+
+def test_while_a_gateway_is_away_nobody_notices(entrance: Entrance, deployed_platform):
+    citizen, gateway = entrance.client(), deployed_platform.gateways[0]
+    gateway.kill()
+    try:
+        for _ in range(10):
+            assert citizen.get("/v1/regencies").status == 200
+            taken = citizen.post(f"{LAMPUNG_TIMUR.path}/tickets", {"site": LAMPUNG_TIMUR.site, "service": "CPL-KK", "channel": "web"})
+            assert taken.status == 201, taken
+    finally:
+        gateway.start()
+        citizen.close()
+
+
+def test_neither_addresses_nor_tokens_are_in_its_log(entrance: Entrance, deployed_platform):
+    """The proxy's own words about a failed request would hold its headers."""
+    secret = "t" * 43
+    client = entrance.client()
+    deployed_platform.gateways[0].stop()
+    deployed_platform.gateways[1].stop()
+    try:
+        answer = client.request("GET", f"{LAMPUNG_TIMUR.path}/tickets", headers={"Ticket-Token": secret})
+        assert answer.status in (502, 503), answer
+    finally:
+        for gateway in deployed_platform.gateways:
+            gateway.start()
+        client.close()
+    written = entrance.proxy.log.read_text()
+    assert "serving initial configuration" in written
+    assert secret not in written
+    assert "127.0.0.1:" not in written.replace("127.0.0.1:0", "")
