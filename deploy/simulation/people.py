@@ -91,8 +91,8 @@ def _comes_at(drawn: float) -> int | None:
 
 
 def _serving(rng: random.Random) -> float:
-    """Minutes at the counter: most need about six, few need half an hour."""
-    return min(30.0, max(1.0, rng.lognormvariate(1.75, 0.5)))
+    """Minutes at the counter: most need about ten, few more than half an hour."""
+    return min(40.0, max(2.0, rng.lognormvariate(2.3, 0.5)))
 
 
 def _scores(rng: random.Random, liked: Mapping[str, float]) -> dict[str, int]:

@@ -33,7 +33,7 @@ def test_a_day_has_a_bit_of_everything():
     assert 0.3 < len(surveys) / len(people) < 0.4
     assert {len(scores) for scores in surveys} == set(range(1, 10))
     assert {score for scores in surveys for score in scores.values()} == {1, 2, 3, 4}
-    assert all(1 <= visitor.served_for <= 30 for visitor in people)
+    assert all(2 <= visitor.served_for <= 40 for visitor in people)
 
 
 def test_whoever_took_a_number_elsewhere_is_served_at_the_first_call():
