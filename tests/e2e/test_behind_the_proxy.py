@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from deploy.servers.caddy import CaddyServer
+from gateway.problems import MEDIA_TYPE, problem
+from services.contracts.problems import LOCALES
 from tests.e2e.first_tickets import take_call_and_serve
 from tests.platform.client import Client
 from tests.platform.deployment import DeployedPlatform
@@ -79,28 +81,30 @@ def test_a_board_is_live_through_the_proxy(entrance: Entrance):
     citizen.close()
 
 
-def test_while_a_gateway_is_away_nobody_notices(entrance: Entrance, deployed_platform):
+def test_while_a_gateway_is_away_the_other_one_does_its_work(entrance: Entrance, deployed_platform):
+    """What it may have begun is repeated by the client alone, under its key."""
     citizen, gateway = entrance.client(), deployed_platform.gateways[0]
     gateway.kill()
     try:
         for _ in range(10):
             assert citizen.get("/v1/regencies").status == 200
-            taken = citizen.post(f"{LAMPUNG_TIMUR.path}/tickets", {"site": LAMPUNG_TIMUR.site, "service": "CPL-KK", "channel": "web"})
-            assert taken.status == 201, taken
+            assert take_number(citizen, LAMPUNG_TIMUR, "CPL-KK").status == 201
     finally:
         gateway.start()
         citizen.close()
 
 
-def test_neither_addresses_nor_tokens_are_in_its_log(entrance: Entrance, deployed_platform):
+def test_without_any_gateway_it_says_so_as_they_do_and_logs_neither_addresses_nor_tokens(entrance: Entrance, deployed_platform):
     """The proxy's own words about a failed request would hold its headers."""
     secret = "t" * 43
     client = entrance.client()
     deployed_platform.gateways[0].stop()
     deployed_platform.gateways[1].stop()
     try:
-        answer = client.request("GET", f"{LAMPUNG_TIMUR.path}/tickets", headers={"Ticket-Token": secret})
-        assert answer.status in (502, 503), answer
+        for language in LOCALES:
+            answer = client.request("GET", f"{LAMPUNG_TIMUR.path}/tickets", headers={"Ticket-Token": secret, "Accept-Language": language})
+            assert (answer.status, answer.headers["content-type"], answer.headers["content-language"]) == (503, MEDIA_TYPE, language)
+            assert answer.body == problem("service_unavailable", language, {}).document, "the gateways' own words"
     finally:
         for gateway in deployed_platform.gateways:
             gateway.start()
