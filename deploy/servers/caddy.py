@@ -26,7 +26,7 @@ def ensure_installed(report: Callable[[str], None] = lambda line: None) -> Path:
     """
     found = shutil.which("caddy")
     if found is None:
-        debian_packages.install("caddy", "Caddy", report)
+        debian_packages.install("caddy", "Caddy", report, service="caddy")
         found = shutil.which("caddy")
     if found is None:
         raise ServerError("Caddy was installed, but is not on the PATH.")

@@ -14,8 +14,8 @@ _APT = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "-q", "-y", "--no-install-re
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
-def install(package: str, product: str, report: Callable[[str], None] = lambda line: None) -> None:
-    """Install `package`, which brings `product` (as people call it).
+def install(package: str, product: str, report: Callable[[str], None] = lambda line: None, *, service: str | None = None) -> None:
+    """Install `package`, which brings `product` (as people call it). Its `service` is not started, now or at the next boot.
 
     `report` is told, in one line, that it begins. Raises ServerError, in one sentence, where it cannot be done: no apt-get, not
     root, or apt-get's own reason.
@@ -33,6 +33,9 @@ def install(package: str, product: str, report: Callable[[str], None] = lambda l
                 log.seek(0)
                 end = "\n".join(log.read().decode(errors="replace").splitlines()[-15:])
                 raise ServerError(f"{product} could not be installed with apt-get:\n{end}")
+        systemctl = shutil.which("systemctl")
+        if service is not None and systemctl is not None:
+            subprocess.run([systemctl, "disable", service], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
 
 
 def _apt(arguments: list[str], output: int) -> bool:

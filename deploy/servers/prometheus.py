@@ -29,7 +29,7 @@ def ensure_installed(report: Callable[[str], None] = lambda line: None) -> dict[
     """
     found = _programs()
     if len(found) < 2:
-        debian_packages.install("prometheus", "Prometheus", report)
+        debian_packages.install("prometheus", "Prometheus", report, service="prometheus")
         found = _programs()
     if len(found) < 2:
         raise ServerError("Prometheus was installed, but prometheus and promtool are not on the PATH.")

@@ -31,7 +31,7 @@ def ensure_installed(report: Callable[[str], None] = lambda line: None) -> Path:
     folder = scripts_folder()
     if folder is not None and shutil.which("erl"):
         return folder
-    debian_packages.install("rabbitmq-server", "RabbitMQ", report)
+    debian_packages.install("rabbitmq-server", "RabbitMQ", report, service="rabbitmq-server")
     folder = scripts_folder()
     if folder is None:
         raise ServerError("RabbitMQ was installed, but its scripts are not where Debian and Ubuntu put them.")

@@ -50,6 +50,14 @@ def test_installs_the_programs_and_starts_no_service(machine: Path) -> None:
     assert not (machine / "policy-rc.d").exists()
 
 
+def test_nothing_of_it_starts_at_the_next_boot(machine: Path) -> None:
+    """Somebody who ran the tests does not find servers on the machine's ports tomorrow."""
+    add_apt(machine)
+    add_program(machine, "systemctl", f"echo $* > {machine}/told")
+    ensure_installed()
+    assert (machine / "told").read_text() == "disable prometheus\n"
+
+
 def test_half_a_prometheus_is_completed(machine: Path) -> None:
     add_program(machine, "prometheus", "exit 0")
     add_apt(machine)
