@@ -58,7 +58,7 @@ def test_three_tickets_are_called_in_the_right_order_and_served_by_whichever_gat
         citizen.close()
         officer.close()
     answered = [now - then for now, then in zip(requests_of(deployed_platform), before, strict=True)]
-    assert all(count > 5 for count in answered), f"one gateway had nothing to do: {answered}"
+    assert all(answered), f"one gateway had nothing to do: {answered}"
 
 
 def test_plain_http_leads_to_tls(entrance: Entrance):
