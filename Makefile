@@ -43,7 +43,7 @@ run: install ## Install, start the whole platform on this machine and show its a
 	@exec env $(RUN_ENVIRONMENT) $(BIN)/mpp up $(if $(BROKER),--broker $(BROKER))
 
 # Suite after suite, so that the servers of one are gone before the next begins; with ARGS all in one run.
-GROUPS := unit,contract integration isolation,e2e fault/chassis fault/platform
+GROUPS := unit,contract integration e2e,isolation fault/chassis fault/platform
 comma  := ,
 
 .PHONY: demo
