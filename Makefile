@@ -74,6 +74,10 @@ fuzz: install-dev ## Send random requests to every operation, as every role: the
 bench-board: install-dev ## Measure live boards: 2,000 streams, and how soon a call is seen (ARGS="--streams 200 --seconds 5")
 	@exec $(BIN)/python -W ignore -m tests.bench.boards $(ARGS)
 
+.PHONY: bench
+bench: install-dev ## Measure throughput, cost and latency of everything as processes, about 25 minutes (ARGS="--only base --seconds 20")
+	@exec $(BIN)/python -W ignore -m tests.bench.throughput $(ARGS)
+
 .PHONY: dashboards
 dashboards: install-dev ## Write Grafana's dashboards (deploy/monitoring/grafana) from deploy/monitoring/dashboards
 	@$(BIN)/python -m deploy.monitoring.dashboards

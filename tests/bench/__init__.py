@@ -1,1 +1,1 @@
-"""Measurements: what the platform bears, and how fast it is. `make bench-board` runs those of live boards."""
+"""Measurements: what the platform bears, what that costs, and how fast it is. `make bench` and `make bench-board` run them."""

@@ -53,10 +53,12 @@ class DeployedPlatform:
         broker_port: int | None = None,
         log_level: str = "INFO",
         gateway_environment: Mapping[str, str] | None = None,
+        mail_port: int | None = None,
     ) -> None:
         """Prepare and start nothing yet.
 
         :param broker_port: where the processes reach RabbitMQ, when not at its own port.
+        :param mail_port: where notification finds the mail server; default: a free one.
         """
         self.folder = folder
         self.postgres = postgres
@@ -64,12 +66,12 @@ class DeployedPlatform:
         self.documents = documents()
         self.passwords: dict[str, str] = {}
         self._tokens: dict[str, str] = {}
-        self._database_passwords = {service: secrets.token_hex(16) for service in SERVICES}
+        self._database_passwords = {service: self._secret(service) for service in SERVICES}
         self._broker_url = rabbitmq.url.replace(f":{rabbitmq.port}/", f":{broker_port or rabbitmq.port}/")
         self._log_level = log_level
         self._gateway_environment = dict(gateway_environment or {})
-        self.secrets = {name: secrets.token_hex(32) for name in ("MPP_TOKEN_SECRET", "MPP_TICKET_TOKEN_SECRET", "MPP_ENCRYPTION_KEYS")}
-        self.mail_port = free_port()
+        self.secrets = {name: self._secret(name) for name in ("MPP_TOKEN_SECRET", "MPP_TICKET_TOKEN_SECRET", "MPP_ENCRYPTION_KEYS")}
+        self.mail_port = mail_port or free_port()
         """Where notification hands letters over; a test that wants some listens there."""
         self.http_ports = [free_port() for _ in range(gateways)]
         self.catalog = self._part("catalog")
@@ -83,6 +85,10 @@ class DeployedPlatform:
         self._replicas = itertools.count(ticketing + 1)
         self._clients: list[Client] = []
         self._rpc: RpcClient | None = None
+
+    def _secret(self, name: str) -> str:
+        """A new secret for this installation, called `name` in it."""
+        return secrets.token_hex(32)
 
     # --- environment
 
