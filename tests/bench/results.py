@@ -7,7 +7,7 @@ from typing import Any
 
 Scenario = Mapping[str, Any]
 PROCESSES = ("catalog", "ticketing", "notification", "reporting", "gateway", "rabbitmq", "postgres")
-DATABASES = ("ticketing", "notification", "reporting", "walwriter")
+DATABASES = ("ticketing", "notification", "reporting")
 COMMANDS = ("issue", "call-next", "start", "complete")
 PARTS = {"closed": "closed loop", "steady": "steady"}
 
