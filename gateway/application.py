@@ -11,6 +11,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
 from werkzeug.wrappers import Request, Response
@@ -24,12 +25,13 @@ from gateway.pages.rendering import page_of_problem
 from gateway.preconditions import TICKET_TOKEN
 from gateway.problems import MEDIA_TYPE, ProblemAnswer, Refusal, is_published, problem_of
 from gateway.rate_limit import client_of
+from gateway.regency_requests import RegencyRequests
 from gateway.route import Route
 from gateway.routing import Found, Router
+from services.chassis import metrics
 from services.chassis.context import ANONYMOUS, Actor
 from services.chassis.errors import DomainError
 from services.chassis.logs import get_logger
-from services.chassis.metrics import HTTP_REQUESTS
 from services.chassis.tenancy import checked_slug
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -66,8 +68,11 @@ class Application:
     """Serves the route table."""
 
     def __init__(self, routes: Iterable[Route], surroundings: Surroundings) -> None:
-        self._router = Router(routes)
+        known = tuple(routes)
+        self._router = Router(known)
         self._surroundings = surroundings
+        self._regencies = RegencyRequests()
+        metrics.begin_routes((route.path, route.method) for route in known)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         exchange = Exchange(environ)
@@ -75,6 +80,8 @@ class Application:
         response.headers["Request-Id"] = exchange.request_id
         response.headers["traceparent"] = exchange.traceparent
         _record(exchange, response.status_code)
+        if exchange.regency is not None and exchange.route is not None and exchange.route.of_regency:
+            self._regencies.count(exchange.regency, response.status_code)
         return response(environ, start_response)
 
     def _response(self, exchange: Exchange) -> Response:
@@ -155,7 +162,9 @@ def _record(exchange: Exchange, status: int) -> None:
     seconds = time.perf_counter() - exchange.started
     route = exchange.route.path if exchange.route else "unknown"
     method = exchange.method if exchange.method in _METHODS else "other"
-    HTTP_REQUESTS.labels(route, method, f"{status // 100}xx").observe(seconds)
+    metrics.HTTP_REQUESTS.labels(route, method, f"{status // 100}xx").observe(seconds)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        metrics.HTTP_FAILURES.labels(route, method if exchange.route else "other").inc()
     if exchange.route is None or not exchange.route.infrastructure:
         log.info(
             "http_request",

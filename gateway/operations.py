@@ -6,14 +6,13 @@ import functools
 from typing import Any
 from urllib.parse import quote
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
 from gateway.answers import Answer, encoded
 from gateway.call import Call, Surroundings
 from gateway.parameters import checked_payload, query_values
 from gateway.preconditions import TICKET_TOKEN, content_tag, entity_tag, expected_version, is_unchanged
 from gateway.problems import Refusal
 from gateway.request_body import nothing_of, read_object
+from services.chassis.metrics_page import CONTENT_TYPE, metrics_page
 from services.contracts.asyncapi import asyncapi_document
 
 _LONGEST_TICKET_TOKEN = 200
@@ -63,7 +62,7 @@ def ready(surroundings: Surroundings, call: Call) -> Answer:
 def metrics(surroundings: Surroundings, _call: Call) -> Answer:
     """All metrics of this process in Prometheus' text format."""
     surroundings.probes.ready()  # so that `mpp_ready` is of now
-    return Answer(200, generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Answer(200, metrics_page(), media_type=CONTENT_TYPE)
 
 
 def openapi(surroundings: Surroundings, call: Call) -> Answer:

@@ -8,7 +8,7 @@ itself. State, events and the command's result are committed together or not at 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -101,6 +101,8 @@ class UnitOfWork(Work):
         self.emitted: list[Event] = []
         self.rouses = False
         """Set when this unit leaves work for others of the process: they are woken after the commit."""
+        self.measured: list[Callable[[], None]] = []
+        """What is shown in metrics once it is true: called after the commit."""
 
     def emit(self, event: Event) -> None:
         """Say what happened; written with the state at commit, the stream's row locked last."""
@@ -109,12 +111,13 @@ class UnitOfWork(Work):
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Undo what happens inside when it raises, events included."""
-        before = len(self.emitted)
+        emitted, measured = len(self.emitted), len(self.measured)
         try:
             with self.connection.begin_nested():
                 yield
         except BaseException:
-            del self.emitted[before:]
+            del self.emitted[emitted:]
+            del self.measured[measured:]
             raise
 
 
@@ -175,6 +178,8 @@ class Database:
             if work.emitted:
                 events.record(work)
             _check_deadline(call)
+        for show in work.measured:
+            show()
         if work.emitted or work.rouses:
             for wake in self.committed:
                 wake()

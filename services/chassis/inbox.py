@@ -56,7 +56,8 @@ class Inbox:
         self._max_attempts = max_attempts
         self._alone = threading.Lock()
         self.troubled: set[str] = set()
-        """Regencies in which this process knows of events to retry."""
+        """Regencies in which this process knows of events to retry, or to count anew."""
+        self._with_dead: set[str] = set()
 
     def receive(self, event: Envelope, *, again: bool = False, announced: bool = False) -> str:
         """Handle one event; return ``handled``, ``duplicate``, ``failed`` or ``dead``.
@@ -97,7 +98,9 @@ class Inbox:
             if code_of(error) == "regency_unknown":
                 raise
             return self._put_aside(event, error)
-        metrics.EVENT_AGE.labels(self.consumer).observe(max(0.0, (self.database.clock.now() - event.time).total_seconds()))
+        age = max(0.0, (self.database.clock.now() - event.time).total_seconds())
+        metrics.EVENT_AGE.labels(self.consumer).observe(age)
+        metrics.REGENCY_EVENT_AGE.labels(event.regency, self.consumer).observe(age)
         return self._counted(event, "handled")
 
     def _handle(self, work: UnitOfWork, event: Envelope) -> None:
@@ -167,7 +170,9 @@ class Inbox:
             with self.database.regency_work(regency, timeout=HANDLER_SECONDS, lock_timeout=LOCK_SECONDS) as work:
                 row = rows.lease(work, self.consumer, work.now + LEASE) if time.monotonic() < end else None
                 if row is None:
-                    return rows.failed_left(work, self.consumer)
+                    failed, dead = rows.left(work, self.consumer)
+                    self._show_dead(regency, dead)
+                    return failed
                 begun = handling.begin(work, self.consumer, row.source, row.sequence)
             try:
                 self._retry_leased(regency, row, begun)
@@ -275,7 +280,14 @@ class Inbox:
             metrics.INBOX_FAILURES.labels(self.consumer, event.type).inc()
         if outcome == "dead":
             metrics.DEAD_LETTERS.labels(self.consumer, event.type).inc()
+            self.troubled.add(event.regency)  # so that those that wait are counted now
         return outcome
+
+    def _show_dead(self, regency: str, waiting: int) -> None:
+        """Show how many dead letters wait in a regency; most never have one, and are no series."""
+        if waiting or regency in self._with_dead:
+            self._with_dead.add(regency)
+            metrics.DEAD_LETTERS_WAITING.labels(regency, self.consumer).set(waiting)
 
 
 def _context_of(event: Envelope) -> CallContext:

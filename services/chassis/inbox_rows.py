@@ -82,7 +82,10 @@ _STILL_FAILED = sa.text("""
     FOR UPDATE
 """)
 
-_FAILED_LEFT = sa.text("SELECT count(*) FROM inbox WHERE consumer = :consumer AND status = 'failed'")
+_LEFT = sa.text("""
+    SELECT count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'dead') AS dead
+    FROM inbox WHERE consumer = :consumer AND status IN ('failed', 'dead')
+""")
 
 _SETTLE = sa.text("""
     UPDATE inbox SET status = :status, attempts = :attempts, next_attempt_at = :next_attempt_at, reason = :reason,
@@ -128,9 +131,10 @@ def still_failed(work: UnitOfWork, consumer: str, row: Any) -> bool:
     return work.execute(_STILL_FAILED, _key(consumer, row)).first() is not None
 
 
-def failed_left(work: UnitOfWork, consumer: str) -> int:
-    """Return how many events of the regency wait for an attempt."""
-    return int(work.execute(_FAILED_LEFT, {"consumer": consumer}).scalar_one())
+def left(work: UnitOfWork, consumer: str) -> tuple[int, int]:
+    """Return how many events of the regency wait for an attempt, and how many dead ones for somebody's decision."""
+    row = work.execute(_LEFT, {"consumer": consumer}).one()
+    return row.failed, row.dead
 
 
 def settle(work: UnitOfWork, consumer: str, row: Any, **outcome: Any) -> None:

@@ -7,8 +7,7 @@ import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
+from services.chassis.metrics_page import CONTENT_TYPE, metrics_page
 from services.chassis.probes import PROBES
 
 
@@ -20,7 +19,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/metrics":
             PROBES.measure()  # so that readiness and what checks measure are of now
-            self._answer(HTTPStatus.OK, generate_latest(), CONTENT_TYPE_LATEST)
+            self._answer(HTTPStatus.OK, metrics_page(), CONTENT_TYPE)
         elif self.path == "/healthz":
             self._answer_json(HTTPStatus.OK, {"status": "alive"})
         elif self.path == "/readyz":

@@ -51,7 +51,9 @@ _READ_HEADS = sa.text("SELECT source, regency, sequence FROM platform.stream_hea
 
 _BACKLOG = sa.text("""
     SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - min(time)), 0) AS oldest,
-           platform.oldest_transaction_age() AS oldest_transaction FROM platform.outbox
+           platform.oldest_transaction_age() AS oldest_transaction,
+           (SELECT sum(numbackends) FROM pg_stat_database) AS connections, current_setting('max_connections') AS most_connections
+    FROM platform.outbox
 """)
 
 
@@ -143,6 +145,8 @@ class Relay:
         metrics.OUTBOX_PENDING.labels(*labels).set(backlog.pending)
         metrics.OUTBOX_OLDEST_AGE.labels(*labels).set(float(backlog.oldest))
         metrics.DATABASE_OLDEST_TRANSACTION.labels(*labels).set(backlog.oldest_transaction)
+        metrics.DATABASE_CONNECTIONS.labels(*labels).set(float(backlog.connections))
+        metrics.DATABASE_MOST_CONNECTIONS.labels(*labels).set(float(backlog.most_connections))
 
     def _failed(self, reason: str, pause: float) -> float:
         metrics.RELAY_FAILURES.labels(self._database.service).inc()

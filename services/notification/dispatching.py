@@ -287,5 +287,7 @@ class _Visit:
                 time.sleep(pause)
                 pause = min(LOOK_SECONDS, pause * 2)
                 continue
-            metrics.DELIVERIES.labels(channel.name, "retry" if state == "pending" else state).inc()
+            outcome_shown = "retry" if state == "pending" else state
+            metrics.DELIVERIES.labels(channel.name, outcome_shown).inc()
+            metrics.REGENCY_DELIVERIES.labels(self.regency, channel.name, outcome_shown).inc()
             return state

@@ -29,16 +29,14 @@ def tend(database: Database, channels: Sequence[str], retention_days: int) -> No
     :param channels: the channels that this installation has.
     :param retention_days: how long after a ticket's end its subscribers' addresses are kept.
     """
-    paused = 0
     for regency in database.regencies():
         try:
-            paused += _tend_one(database, regency, channels, retention_days)
+            metrics.WEBHOOKS_PAUSED.labels(regency).set(_tend_one(database, regency, channels, retention_days))
         except DatabaseUnavailable:
             raise
         except Exception as error:  # noqa: BLE001  (told; the next regency's turn)
             log.error("tending_failed", regency=regency, reason=type(error).__name__)
         time.sleep(0)  # let others run between two regencies
-    metrics.WEBHOOKS_PAUSED.set(paused)
 
 
 def _tend_one(database: Database, regency: str, channels: Sequence[str], retention_days: int) -> int:

@@ -11,13 +11,16 @@ from services.chassis.database import Database
 from services.chassis.errors import DatabaseUnavailable, Unavailable
 from services.chassis.logs import get_logger
 from services.ticketing import store, usecases
-from services.ticketing.domain import oldest_open_date
 from services.ticketing.usecases import Closing
 
 log = get_logger(__name__)
 
 CLOSING_SECONDS = 5
 PRESSURE_SECONDS = 30
+LANES = ("regular", "priority")
+SHOWN_STATES = frozenset({"waiting", "called", "serving", "completed", "no_show", "cancelled"})
+"""States that a dashboard shows as 0 too; the others only once a ticket is or was in them."""
+
 LOOK_AGAIN = timedelta(minutes=5)
 """How long to trust what is known of a regency's next closing: another replica may have opened a day since."""
 
@@ -52,15 +55,24 @@ def close_ended_days(database: Database) -> int:
 
 
 def measure_pressure(database: Database) -> None:
-    """Set the gauges of waiting tickets and longest wait."""
+    """Set the gauges of every site: who waits and how long, how many tickets are in which state, how many counters there are."""
 
     def measure(regency: str) -> None:
         with database.regency_work(regency, read_only=True) as work:
-            waiting, longest = store.pressure(work, oldest_open_date(work.now))
-        metrics.TICKETS_WAITING.labels(regency).set(waiting)
-        metrics.LONGEST_WAIT.labels(regency).set(longest)
+            found = store.sites_now(work)
+        for site, now in found.items():
+            _show(regency, site, now)
 
     _in_every_regency(database, "pressure_measured", measure)
+
+
+def _show(regency: str, site: str, now: store.SiteNow) -> None:
+    for lane in LANES:
+        metrics.TICKETS_WAITING.labels(regency, site, lane).set(now.waiting[lane])
+        metrics.LONGEST_WAIT.labels(regency, site, lane).set(now.longest.get(lane, 0.0))
+    for status in SHOWN_STATES | now.tickets.keys():
+        metrics.TICKETS_TODAY.labels(regency, site, status).set(now.tickets[status])
+    metrics.COUNTERS.labels(regency, site).set(now.counters)
 
 
 def _close_day(database: Database, regency: str, site: str, day: date) -> bool:

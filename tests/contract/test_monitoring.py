@@ -7,12 +7,13 @@ import shlex
 import click
 import pytest
 import yaml
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, Summary
 from prometheus_client.metrics import MetricWrapperBase
 
 from deploy.cli.commands import mpp
-from deploy.monitoring.dashboards import DASHBOARDS, FOLDER, expressions
-from deploy.monitoring.dashboards.layout import encoded
+from deploy.monitoring.dashboards import DASHBOARDS, FOLDER, RUNBOOK_FOLDER, expressions
+from deploy.monitoring.dashboards.layout import encoded, written
+from deploy.monitoring.dashboards.runbooks import runbooks
 from services.chassis import metrics
 from services.chassis.settings import SERVICES
 from services.contracts.subscriptions import SUBSCRIPTIONS
@@ -41,6 +42,8 @@ SECTIONS = ["What it means", "What people notice", "What to look at", "What to d
 
 def series_of(metric: MetricWrapperBase) -> set[str]:
     """Names of a metric's series on the page that Prometheus reads."""
+    if isinstance(metric, Summary):
+        return {metric._name + suffix for suffix in ("_count", "_sum")}
     if isinstance(metric, Histogram):
         return {metric._name + suffix for suffix in ("_bucket", "_count", "_sum")}
     return {metric._name + ("_total" if isinstance(metric, Counter) else "")}
@@ -96,7 +99,7 @@ def test_an_alert_says_how_urgent_it_is_what_happened_and_where_to_read_on(name)
     for rule in (rule for rule in alert_rules() if rule["alert"] == name):
         assert rule["labels"]["severity"] in {"critical", "warning", "info"}
         assert rule["annotations"]["summary"].endswith(".")
-        assert rule["annotations"]["runbook_url"] == f"deploy/monitoring/runbooks/{name}.md"
+        assert rule["annotations"]["runbook_url"] == f"{{{{ $externalLabels.grafana }}}}/d/runbook-{name}"
 
 
 @pytest.mark.parametrize("name", sorted(ALERTS))
@@ -162,8 +165,19 @@ def test_panels_lie_beside_each_other_and_not_upon_each_other(dashboard):
         taken |= cells
 
 
+@pytest.mark.parametrize("name", sorted(ALERTS))
+def test_the_link_of_an_alert_leads_to_its_page_in_grafana(name):
+    document = json.loads((FOLDER / RUNBOOK_FOLDER / f"{name}.json").read_text())
+    assert written(document) == runbooks()[name], "run `make dashboards`"
+    assert ALERTS[name]["annotations"]["runbook_url"].endswith(f"/d/{document['uid']}")
+    assert len(document["uid"]) <= 40, "Grafana refuses longer ones"
+    [page] = document["panels"]
+    assert page["options"]["content"] in (RUNBOOKS / f"{name}.md").read_text()
+
+
 def test_no_dashboard_is_left_of_a_former_one_and_all_read_the_provided_source():
     assert {path.stem for path in FOLDER.glob("*.json")} == {dashboard.uid for dashboard in DASHBOARDS}
+    assert {path.stem for path in (FOLDER / RUNBOOK_FOLDER).glob("*.json")} == set(ALERTS)
     provided = yaml.safe_load((MONITORING / "grafana/provisioning/datasources/prometheus.yml").read_text())["datasources"][0]["uid"]
     used = {
         target["datasource"]["uid"]
@@ -175,7 +189,11 @@ def test_no_dashboard_is_left_of_a_former_one_and_all_read_the_provided_source()
 
 
 def test_gauges_that_replicas_measure_of_the_same_thing_are_not_added_up():
-    shared = {"mpp_tickets_waiting", "mpp_outbox_pending", "mpp_outbox_oldest_age_seconds", "mpp_regencies_behind", "mpp_webhooks_paused"}
+    shared = {
+        *("mpp_tickets_waiting", "mpp_tickets_today", "mpp_counters", "mpp_tickets_longest_wait_seconds", "mpp_dead_letters_waiting"),
+        *("mpp_outbox_pending", "mpp_outbox_oldest_age_seconds", "mpp_regencies_behind", "mpp_webhooks_paused"),
+        *("mpp_database_connections", "mpp_database_max_connections"),
+    }
     assert all(isinstance(DECLARED[name], Gauge) for name in shared)
     for expression in [*rule_expressions(), *expressions()]:
         for name in shared & metric_names([expression]):

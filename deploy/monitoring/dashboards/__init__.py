@@ -12,17 +12,21 @@ from deploy.monitoring.dashboards.broker import BROKER
 from deploy.monitoring.dashboards.layout import encoded
 from deploy.monitoring.dashboards.model import Dashboard
 from deploy.monitoring.dashboards.platform import PLATFORM
+from deploy.monitoring.dashboards.regencies import REGENCIES
 from deploy.monitoring.dashboards.regency import REGENCY
+from deploy.monitoring.dashboards.runbooks import runbooks
+
+RUNBOOK_FOLDER = "Runbooks"
+"""Grafana's name of the folder that holds them."""
 
 FOLDER = Path(__file__).parents[1] / "grafana" / "dashboards"
-DASHBOARDS = (PLATFORM, REGENCY, BROKER)
+DASHBOARDS = (PLATFORM, REGENCIES, REGENCY, BROKER)
 
 
 def expressions(dashboards: Iterable[Dashboard] = DASHBOARDS) -> list[str]:
     """Return the PromQL of all curves; a chosen value (``$regency``) stands for all of them."""
     curves = [curve for each in dashboards for _, row in each.rows for one in row for curve, _ in one.curves]
-    names = [each.variable[0] for each in dashboards if each.variable]
-    for name in names:
+    for name in {variable.name for each in dashboards for variable in each.variables}:
         curves = [curve.replace(f"${name}", ".+") for curve in curves]
     return curves
 
@@ -32,3 +36,9 @@ def write(folder: Path = FOLDER) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for dashboard in DASHBOARDS:
         (folder / f"{dashboard.uid}.json").write_text(encoded(dashboard))
+    shelf = folder / RUNBOOK_FOLDER
+    shelf.mkdir(exist_ok=True)
+    for stale in shelf.glob("*.json"):
+        stale.unlink()
+    for name, text in runbooks().items():
+        (shelf / f"{name}.json").write_text(text)

@@ -68,6 +68,7 @@ BROKER = Dashboard(
                     "short",
                     ("sum by (consumer) (increase(mpp_inbox_failures_total[5m]))", "{{consumer}}: failed"),
                     ("sum by (consumer) (increase(mpp_dead_letters_total[1h]))", "{{consumer}}: given up within an hour"),
+                    ("sum by (consumer) (max by (regency, consumer) (mpp_dead_letters_waiting))", "{{consumer}}: wait for a decision"),
                     meaning="mpp dead-letters list shows what waits for a decision.",
                     limit=1,
                 ),

@@ -14,7 +14,7 @@ from services.ticketing.domain.access import (
     ticket_token,
 )
 from services.ticketing.domain.counters import agency_of, check_counter_free, check_nobody_served, prefix_at, services_for
-from services.ticketing.domain.days import business_date, check_site_takes_numbers, end_of_day, is_open, oldest_open_date
+from services.ticketing.domain.days import business_date, check_site_takes_numbers, end_of_day, is_open
 from services.ticketing.domain.estimates import DEFAULT_SERVING_SECONDS, estimated_wait, new_pace
 from services.ticketing.domain.refusal import QueueRefusal
 from services.ticketing.domain.tickets import (
@@ -59,7 +59,6 @@ __all__ = [
     "is_open",
     "issued",
     "new_pace",
-    "oldest_open_date",
     "prefix_at",
     "services_for",
     "ticket_of_token",

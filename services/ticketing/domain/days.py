@@ -23,11 +23,6 @@ def end_of_day(day: date, timezone: str) -> datetime:
     return datetime.combine(day + timedelta(days=1), time_of_day(0), ZoneInfo(timezone)).astimezone(UTC)
 
 
-def oldest_open_date(now: datetime) -> date:
-    """Return a business date that no day still open in any time zone precedes."""
-    return (now - timedelta(days=1)).date()
-
-
 def is_open(now: datetime, timezone: str, hours: Mapping[str, Iterable[Mapping[str, str]]]) -> bool:
     """Whether the site's opening hours contain this instant; ``24:00`` closes at midnight."""
     local = now.astimezone(ZoneInfo(timezone))

@@ -81,6 +81,12 @@ class Ticket:
         return "regular" if self.priority_class is None else "priority"
 
     @property
+    def last_ended_seconds(self) -> float:
+        """Seconds spent in the state before the present one; 0 when there was none."""
+        ended = self.periods[-2] if len(self.periods) > 1 else None
+        return 0.0 if ended is None or ended.ended_at is None else (ended.ended_at - ended.started_at).total_seconds()
+
+    @property
     def serving_seconds(self) -> float:
         """Seconds spent in ``serving``, over all closed periods."""
         return sum(

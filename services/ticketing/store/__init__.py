@@ -15,11 +15,12 @@ from services.ticketing.store.tickets import (
     tickets_by_id,
     update,
 )
-from services.ticketing.store.views import pressure, view, view_page
+from services.ticketing.store.views import SiteNow, sites_now, view, view_page
 
 __all__ = [
     "PROJECTIONS",
     "Row",
+    "SiteNow",
     "catalog_copy",
     "catalog_entities",
     "close_day",
@@ -42,9 +43,9 @@ __all__ = [
     "open_at_counter",
     "open_tickets",
     "pace",
-    "pressure",
     "services",
     "site_and_counters",
+    "sites_now",
     "take_number",
     "ticket",
     "tickets_by_id",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from datetime import date, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,8 +49,16 @@ _VIEW = sa.select(
 )
 
 _PRESSURE = sa.text("""
-    SELECT count(*) AS waiting, greatest(0, extract(epoch FROM :now - min(arrived_at))) AS longest FROM ticket
-    WHERE status = 'waiting' AND business_date >= :oldest
+    WITH site AS (
+        SELECT id, CAST(:now AS timestamptz) AT TIME ZONE (data->>'timezone') AS local, (
+            SELECT count(*) FROM catalog_copy c WHERE c.kind = 'counter' AND c.data->>'site' = s.id AND c.data->>'active' = 'true'
+        ) AS counters
+        FROM catalog_copy s WHERE kind = 'site'
+    )
+    SELECT site.id AS site, site.counters, t.status, CASE WHEN t.priority_class IS NULL THEN 'regular' ELSE 'priority' END AS lane,
+        count(t.id) AS tickets, greatest(0, extract(epoch FROM :now - min(t.arrived_at))) AS longest
+    FROM site LEFT JOIN ticket t ON t.site = site.id AND t.business_date = CAST(site.local AS date)
+    GROUP BY 1, 2, 3, 4
 """)
 
 
@@ -69,7 +79,27 @@ def view_page(work: UnitOfWork, filters: Mapping[str, Any], after: tuple[datetim
     return list(work.execute(statement).mappings().all())
 
 
-def pressure(work: UnitOfWork, oldest: date) -> tuple[int, float]:
-    """Return how many tickets wait and how many seconds the longest has waited, since a business date."""
-    row = work.execute(_PRESSURE, {"now": work.now, "oldest": oldest}).one()
-    return row.waiting, float(row.longest)
+@dataclass
+class SiteNow:
+    """How a site stands on its business date of now."""
+
+    counters: int
+    tickets: Counter[str] = field(default_factory=Counter)
+    """By status."""
+    waiting: Counter[str] = field(default_factory=Counter)
+    """Those that wait, by lane."""
+    longest: dict[str, float] = field(default_factory=dict)
+    """Seconds that the one who has waited longest has waited, by lane."""
+
+
+def sites_now(work: UnitOfWork) -> dict[str, SiteNow]:
+    """Return how every site of the regency stands, each by its own time zone's today."""
+    found: dict[str, SiteNow] = {}
+    for row in work.execute(_PRESSURE, {"now": work.now}):
+        site = found.setdefault(row.site, SiteNow(row.counters))
+        if row.status is None:
+            continue  # a site without a ticket today
+        site.tickets[row.status] += row.tickets
+        if row.status == "waiting":
+            site.waiting[row.lane], site.longest[row.lane] = row.tickets, float(row.longest)
+    return found

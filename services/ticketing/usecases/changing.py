@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
+from services.chassis import metrics
 from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError
 from services.chassis.events import Event
 from services.ticketing import domain, store
 from services.ticketing.domain import Ticket
 from services.ticketing.usecases.answers import answer, public_ticket
+
+_ENDS = {"call": metrics.TICKET_WAIT, "complete": metrics.TICKET_SERVICE}
+"""Commands that end a period whose length people want to see."""
 
 
 def locked(work: UnitOfWork, ticket_id: str) -> Ticket:
@@ -47,6 +52,8 @@ def keep(work: UnitOfWork, changed: Ticket, command: str) -> dict[str, Any]:
     """Store a ticket that ``command`` has changed and tell of it; answer the ticket."""
     store.update(work, changed)
     tell_of_ticket(work, domain.TRANSITIONS[command].event, changed)
+    if command in _ENDS:
+        work.measured.append(partial(_ENDS[command].labels(work.regency).observe, changed.last_ended_seconds))
     return answer(changed)
 
 

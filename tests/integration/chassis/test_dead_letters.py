@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.chassis.database import Database
 from services.chassis.dead_letters import drop_dead_letter, list_dead_letters, replay_dead_letter, show_dead_letter
@@ -60,6 +61,28 @@ def test_a_dead_letter_is_shown_with_its_payload(consumer, work, regency):
         (letter,) = show_dead_letter(unit, event(regency, 2).id)
     assert letter["payload"]["data"] == {"account": "a", "amount": 1}
     assert json.loads(json.dumps(letter)) == letter
+
+
+def test_those_that_wait_are_shown_until_somebody_has_decided(consumer, work, regency):
+    def shown():
+        return REGISTRY.get_sample_value("mpp_dead_letters_waiting", {"regency": regency, "consumer": consumer.name})
+
+    assert shown() is None, "not counted yet"
+    assert regency in consumer.inbox.troubled, "the next look counts"
+    consumer.inbox.retry(regency)
+    assert shown() == 1
+    with work() as unit:
+        drop_dead_letter(unit, event(regency, 2).id)
+    consumer.inbox.retry(regency)
+    assert shown() == 0
+
+
+def test_a_regency_without_dead_letters_is_no_series(consumer, new_regency):
+    calm = new_regency()
+    consumer.inbox.receive(event(calm, 1))
+    consumer.inbox.retry(calm)
+    assert REGISTRY.get_sample_value("mpp_dead_letters_waiting", {"regency": calm, "consumer": consumer.name}) is None
+    assert REGISTRY.get_sample_value("mpp_regency_event_age_seconds_count", {"regency": calm, "consumer": consumer.name}) == 1
 
 
 def test_a_dead_letter_that_is_replayed_is_handled_like_a_new_one(consumer, work, administration, regency):

@@ -138,7 +138,7 @@ def test_a_permanent_failure_is_given_up_at_once(consumer, administration, regen
     assert consumer.inbox.receive(event(regency, 1)) == "dead"
     row = rows(administration, regency)[1]
     assert (row.status, row.attempts, row.reason) == ("dead", 1, "PermanentFailure: cannot be mirrored")
-    assert consumer.inbox.troubled == set()
+    assert consumer.inbox.retry(regency) == 0, "nothing is left to try"
 
 
 def test_a_permanent_failure_in_a_retry_is_given_up_at_once_too(consumer, administration, clock, regency):

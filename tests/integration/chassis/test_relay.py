@@ -325,6 +325,9 @@ def test_the_backlog_is_measured(database, administration, run, regency):
         eventually(lambda: metrics.DATABASE_OLDEST_TRANSACTION.labels(*labels)._value.get() > 0.05)
     assert metrics.OUTBOX_PENDING.labels(*labels)._value.get() == 0
     assert metrics.OUTBOX_OLDEST_AGE.labels(*labels)._value.get() == 0
+    most = metrics.DATABASE_MOST_CONNECTIONS.labels(*labels)._value.get()
+    assert most == int(administration.value("SHOW max_connections"))
+    assert 2 <= metrics.DATABASE_CONNECTIONS.labels(*labels)._value.get() < most
 
 
 def test_events_can_be_watched_without_taking_them_from_anyone(database, broker, publisher, regency):

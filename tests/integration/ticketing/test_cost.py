@@ -16,7 +16,6 @@ from services.chassis.context import CallContext
 from services.chassis.database import UnitOfWork
 from services.chassis.tenancy import schema_of
 from services.ticketing import store, usecases
-from services.ticketing.domain import oldest_open_date
 from tests.integration.ticketing.mall import SECRET
 
 pytestmark = pytest.mark.integration
@@ -153,7 +152,7 @@ ACTS: dict[str, tuple[Callable[..., Any], set[str], int]] = {
     "the first page of all": (lambda mall, _, work: usecases.list_tickets(work, {"limit": 10}), {"ticket_listing"}, 11),
     "the close of day": (lambda mall, _, work: store.open_tickets(work, mall.site, TODAY, 500), {"ticket_open"}, WAITING),
     "how many expired": (lambda mall, _, work: store.expired_count(work, mall.site, TODAY), {"ticket_of_day"}, WAITING),
-    "the gauges": (lambda mall, _, work: store.pressure(work, oldest_open_date(work.now)), {"ticket_queue"}, WAITING),
+    "the gauges": (lambda mall, _, work: store.sites_now(work), {"ticket_of_day"}, WAITING),
 }
 """What is done, which indexes it must use, and how many tickets it may touch at most."""
 

@@ -5,9 +5,10 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from prometheus_client import REGISTRY
 
-from services.chassis.metrics import LONGEST_WAIT, TICKETS_WAITING
-from services.ticketing import domain, rounds
+from services.chassis.context import CallContext
+from services.ticketing import domain, rounds, usecases
 from tests.integration.ticketing.mall import CITIZEN, SECRET, refusal, together
 
 pytestmark = pytest.mark.integration
@@ -193,17 +194,66 @@ class TestGauges:
         mall = new_mall(regency=new_regency())
         [service] = mall.agency("CPL", "A", "KTP")
         counter = mall.counter(1, service)
+        mall.counter(2, service)
         clock.instant = datetime(2026, 3, 9, 2, 0, tzinfo=UTC)
         mall.take(service)  # never closed
         clock.instant = datetime(2026, 3, 11, 2, 0, tzinfo=UTC)
-        for _ in range(3):
-            mall.take(service)
+        for priority_class in (None, None, "elderly", None):
+            mall.take(service, priority_class)
             clock.pass_by(minutes=1)
+        mall.complete(mall.start(mall.call_next(counter)))  # the priority lane's
         mall.call_next(counter)
         rounds.measure_pressure(database)
-        gauges = [gauge.labels(mall.regency)._value.get() for gauge in (TICKETS_WAITING, LONGEST_WAIT)]
-        assert gauges == [2, 120]
+        place = {"regency": mall.regency, "site": mall.site}
+
+        def shown(metric, **labels):
+            return REGISTRY.get_sample_value(metric, {**place, **labels})
+
+        waiting, longest = "mpp_tickets_waiting", "mpp_tickets_longest_wait_seconds"
+        assert [shown(waiting, lane="regular"), shown(longest, lane="regular")] == [2, 180]
+        assert [shown(waiting, lane="priority"), shown(longest, lane="priority")] == [0, 0]
+        today = {status: shown("mpp_tickets_today", status=status) for status in ("waiting", "called", "serving", "completed", "no_show")}
+        assert today == {"waiting": 2, "called": 1, "serving": 0, "completed": 1, "no_show": 0}
+        assert shown("mpp_counters") == 2
         while mall.tickets(status="waiting", date="2026-03-11"):
             mall.cancel(mall.tickets(status="waiting", date="2026-03-11")[0])
         rounds.measure_pressure(database)
-        assert [gauge.labels(mall.regency)._value.get() for gauge in (TICKETS_WAITING, LONGEST_WAIT)] == [0, 0]
+        assert [shown(waiting, lane="regular"), shown(longest, lane="regular")] == [0, 0]
+        assert shown("mpp_tickets_today", status="cancelled") == 2
+
+    def test_begin_at_zero_with_the_day_of_the_sites_own_time_zone(self, new_regency, database, clock, new_mall):
+        mall = new_mall(regency=new_regency())
+        [service] = mall.agency("CPL", "A", "KTP")
+        clock.instant = datetime(2026, 3, 11, 16, 59, tzinfo=UTC)  # a minute before midnight in Jakarta
+        mall.take(service)
+        for minutes, waiting in ((0, 1), (1, 0)):
+            clock.pass_by(minutes=minutes)
+            rounds.measure_pressure(database)
+            place = {"regency": mall.regency, "site": mall.site}
+            assert REGISTRY.get_sample_value("mpp_tickets_today", {**place, "status": "waiting"}) == waiting
+
+    def test_what_a_call_and_a_completion_end_is_measured_once_it_is_committed(self, new_regency, clock, new_mall):
+        mall = new_mall(regency=new_regency())
+        [service] = mall.agency("CPL", "A", "KTP")
+        counter = mall.counter(1, service)
+        mall.take(service)
+        clock.pass_by(minutes=4)
+
+        def shown(metric):
+            name, place = f"mpp_ticket_{metric}_seconds", {"regency": mall.regency}
+            return [REGISTRY.get_sample_value(f"{name}_{part}", place) for part in ("count", "sum")]
+
+        def call_in_vain():
+            with mall.database.regency_work(mall.regency, context=CallContext(mall.regency, mall.actor("officer"))) as work:
+                usecases.call_next(work, {"counter": counter})
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            call_in_vain()
+        assert shown("wait") in ([None, None], [0, 0])
+        called = mall.call_next(counter)
+        assert shown("wait") == [1, 240]
+        serving = mall.start(called)
+        clock.pass_by(minutes=10)
+        mall.complete(serving)
+        assert shown("service") == [1, 600]

@@ -135,4 +135,4 @@ def test_they_measure_past_a_regency_that_fails(province):
     province.database.trouble[malls[0].regency] = DomainError("regency_unknown")
     rounds.measure_pressure(province.database)
     province.database.trouble.clear()
-    assert TICKETS_WAITING.labels(malls[1].regency)._value.get() == 1
+    assert TICKETS_WAITING.labels(malls[1].regency, malls[1].site, "regular")._value.get() == 1

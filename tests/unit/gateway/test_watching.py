@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from gateway.language import preferred_language
 from gateway.readiness import RecentReadiness
+from services.chassis.errors import DatabaseUnavailable, DomainError
 
 pytestmark = pytest.mark.unit
 
@@ -42,6 +43,36 @@ def test_requests_are_measured_by_route_and_never_by_address(edge):
     assert ("unknown", "GET", "4xx") in counted
     assert ("unknown", "other", "4xx") in counted
     assert not any("hidden" in label or "sukadana" in label for labels in counted for label in labels)
+
+
+def shown(edge, name, **labels):
+    families = text_string_to_metric_families(edge.send("GET", "/metrics").text)
+    return next((s.value for family in families for s in family.samples if s.name == name and s.labels == labels), None)
+
+
+def test_failures_of_every_route_stand_at_zero_before_the_first(edge):
+    failed = {"name": "mpp_http_failures_total", "route": "/v1/{regency}/sites/{id}", "method": "GET"}
+    before = shown(edge, **failed)
+    assert before is not None
+    edge.services.answers["get_site"] = DatabaseUnavailable("away")
+    assert edge.send("GET", "/v1/lampung-timur/sites/sukadana").status_code == 503
+    assert shown(edge, **failed) == before + 1
+
+
+def test_requests_are_counted_for_regencies_that_are_known_to_exist(edge):
+    requests = "mpp_regency_requests_total"
+    edge.services.answers["get_site"] = DomainError("regency_unknown")
+    assert edge.send("GET", "/v1/invented/sites/sukadana").status_code == 404
+    edge.services.answers["get_site"] = DatabaseUnavailable("away")
+    edge.send("GET", "/v1/invented/sites/sukadana")
+    assert shown(edge, requests, regency="invented", outcome="failed") is None
+    del edge.services.answers["get_site"]
+    assert edge.send("GET", "/v1/kutai-timur/sites/sukadana").status_code == 200
+    assert [shown(edge, requests, regency="kutai-timur", outcome=outcome) for outcome in ("ok", "refused", "failed")] == [1, 0, 0]
+    edge.services.answers["get_site"] = DatabaseUnavailable("away")
+    edge.send("GET", "/v1/kutai-timur/sites/sukadana")
+    edge.send("GET", "/v1/kutai-timur/sites/sukadana?surprise=1")
+    assert [shown(edge, requests, regency="kutai-timur", outcome=outcome) for outcome in ("ok", "refused", "failed")] == [1, 1, 1]
 
 
 class CountedProbes:

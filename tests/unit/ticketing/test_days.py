@@ -62,13 +62,6 @@ class TestBusinessDate:
         day = domain.business_date(instant, zone)
         assert domain.end_of_day(day - timedelta(days=1), zone) <= instant < domain.end_of_day(day, zone)
 
-    @given(
-        st.datetimes(datetime(2024, 1, 1), datetime(2030, 12, 31), timezones=st.just(UTC)),  # noqa: DTZ001 (hypothesis adds it)
-        st.sampled_from((*ZONES, "Etc/GMT+12", "Pacific/Kiritimati")),
-    )
-    def test_of_an_open_day_is_never_older_than_the_oldest(self, instant, zone):
-        assert domain.oldest_open_date(instant) <= domain.business_date(instant, zone)
-
 
 class TestEndOfDay:
     @pytest.mark.parametrize(("zone", "end"), [(WIB, "2026-03-11T17:00:00"), (WITA, "2026-03-11T16:00:00"), (WIT, "2026-03-11T15:00:00")])
