@@ -26,7 +26,7 @@ def record(work: UnitOfWork, action: str, payload: dict[str, Any], answer: dict[
     if actor.role in UNAUDITED_ROLES:
         return
     subject = (answer or {}).get("id") or payload.get("id") or payload.get("counter")
-    work.execute(
+    work.later(
         _RECORD,
         {
             "at": work.now,

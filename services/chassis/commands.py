@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.chassis import metrics
 from services.chassis.database import UnitOfWork
@@ -23,7 +24,7 @@ RETENTION_HOURS = 48
 
 _CLAIM = sa.text(
     "INSERT INTO command_inbox (command_id, fingerprint, received_at) VALUES (:command_id, :fingerprint, :now)"
-    " ON CONFLICT (command_id) DO NOTHING RETURNING command_id"
+    " ON CONFLICT (command_id) DO NOTHING"
 )
 _STORED = sa.text("SELECT fingerprint, result FROM command_inbox WHERE command_id = :command_id")
 _KEEP = sa.text("UPDATE command_inbox SET result = CAST(:result AS jsonb) WHERE command_id = :command_id")
@@ -48,17 +49,53 @@ def once(work: UnitOfWork, method: str, payload: dict[str, Any], handler: Callab
     if command_id is None:
         return handler()
     mark = fingerprint(method, payload)
-    claim = {"command_id": command_id, "fingerprint": mark, "now": work.now}
-    if work.execute(_CLAIM, claim).first() is None:
+    claim = _Claim(work, command_id, mark)
+    try:
+        result = claim.run(handler)
+    except _Repeated:
+        work.restart()  # the handler's first statement was under way with the claim
         stored = work.execute(_STORED, {"command_id": command_id}).one()
         if stored.fingerprint != mark:
-            raise DomainError("idempotency_key_reused")
+            raise DomainError("idempotency_key_reused") from None
         metrics.RPC_REPEATED.labels(work.service).inc()
-        result: dict[str, Any] | None = stored.result
-        return result
-    result = handler()
-    work.execute(_KEEP, {"command_id": command_id, "result": json.dumps(result)})
+        known: dict[str, Any] | None = stored.result
+        return known
+    work.later(_KEEP, {"command_id": command_id, "result": json.dumps(result)})
     return result
+
+
+class _Repeated(Exception):
+    """The command was done before."""
+
+
+class _Claim:
+    """A command id, claimed in the round trip of the handler's first statement."""
+
+    def __init__(self, work: UnitOfWork, command_id: str, mark: str) -> None:
+        self._work = work
+        self._settled = False
+        work.later(_CLAIM, {"command_id": command_id, "fingerprint": mark, "now": work.now}, check=self._check)
+
+    def run(self, handler: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
+        """Run a handler; raises :class:`_Repeated` once that shows, also instead of a refusal before the first statement."""
+        try:
+            result = handler()
+        except SQLAlchemyError:
+            raise
+        except Exception:
+            self._settle()
+            raise
+        self._settle()
+        return result
+
+    def _settle(self) -> None:
+        if not self._settled:
+            self._work.flush()
+
+    def _check(self, claimed: int) -> None:
+        self._settled = True
+        if not claimed:
+            raise _Repeated
 
 
 def _passwords_stretched(value: Any) -> Any:

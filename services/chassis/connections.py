@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from services.chassis import metrics
+from services.chassis import metrics, round_trips
 from services.chassis.errors import Blocked, Busy, DatabaseUnavailable, DeadlineExceeded, DomainError
 
 HOME = ""
@@ -76,7 +76,7 @@ def url_on(server: str, url: str) -> str:
 
 
 def _engine(url: str, service: str, size: int) -> Engine:
-    return sa.create_engine(
+    return round_trips.engine(
         sa.make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=size,
         max_overflow=0,
@@ -85,8 +85,6 @@ def _engine(url: str, service: str, size: int) -> Engine:
         pool_use_lifo=True,
         hide_parameters=True,  # an error's text must not show what a statement was given
         connect_args={
-            # Plans made for one regency's search_path do not fit the next ("cached plan must not change result type").
-            "prepare_threshold": None,
             "connect_timeout": 3,
             # A line that is silently dead is noticed within about ten seconds, not after hours.
             "keepalives_idle": 5,

@@ -16,8 +16,8 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, CursorResult
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import Executable
 
 from services.chassis import events, metrics, revisions
@@ -28,7 +28,9 @@ from services.chassis.errors import DatabaseUnavailable, DeadlineExceeded
 from services.chassis.events import Event
 from services.chassis.logs import get_logger
 from services.chassis.revisions import NeededRevisions
+from services.chassis.round_trips import Check
 from services.chassis.tenancy import role_of, schema_of
+from services.chassis.transaction import Refused, Transaction
 
 log = get_logger(__name__)
 
@@ -67,8 +69,9 @@ class SchemaBehind(DatabaseUnavailable):
 class Work:
     """One open transaction."""
 
-    def __init__(self, connection: Connection, context: CallContext, now: Any) -> None:
-        self.connection = connection
+    def __init__(self, transaction: Transaction, context: CallContext, now: Any) -> None:
+        self._transaction = transaction
+        self.connection = transaction.connection
         self.context = context
         self.now = now
         """One instant (aware UTC) for everything that happens in this transaction."""
@@ -76,15 +79,40 @@ class Work:
     def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
-        """Run one statement of a ``store.py``."""
-        result: CursorResult[Any] = self.connection.execute(statement, parameters)
-        return result
+        """Run one statement of a ``store.py``, after all that was put off."""
+        return self._transaction.execute(statement, parameters)
+
+    def later(
+        self,
+        statement: Executable,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        check: Check | None = None,
+        refused: Refused | None = None,
+    ) -> None:
+        """Run a statement before the next :meth:`execute` or the commit, in the same round trip.
+
+        :param check: is given the number of rows of the result, and may raise, once it has been run.
+        :param refused: is given the driver's error when PostgreSQL refuses this or a statement that went with it; what
+            it returns is raised instead.
+        """
+        self._transaction.later(statement, parameters, check, refused)
+
+    def flush(self) -> None:
+        """Run what was put off, now."""
+        self._transaction.flush()
+
+    def restart(self) -> None:
+        """Undo everything and let go of all locks."""
+        self._transaction.restart()
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Undo what happens inside, and only that, when it raises."""
+        self.flush()
         with self.connection.begin_nested():
             yield
+            self.flush()
 
 
 class PlatformWork(Work):
@@ -94,8 +122,8 @@ class PlatformWork(Work):
 class UnitOfWork(Work):
     """A transaction under one regency's role."""
 
-    def __init__(self, connection: Connection, context: CallContext, now: Any, service: str, regency: str) -> None:
-        super().__init__(connection, context, now)
+    def __init__(self, transaction: Transaction, context: CallContext, now: Any, service: str, regency: str) -> None:
+        super().__init__(transaction, context, now)
         self.service = service
         self.regency = regency
         self.emitted: list[Event] = []
@@ -108,12 +136,18 @@ class UnitOfWork(Work):
         """Say what happened; written with the state at commit, the stream's row locked last."""
         self.emitted.append(event)
 
+    def restart(self) -> None:
+        """Undo everything, events included, and let go of all locks."""
+        super().restart()
+        self.emitted.clear()
+        self.rouses = False
+
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Undo what happens inside when it raises, events included."""
         emitted, measured = len(self.emitted), len(self.measured)
         try:
-            with self.connection.begin_nested():
+            with super().attempt():
                 yield
         except BaseException:
             del self.emitted[emitted:]
@@ -172,8 +206,8 @@ class Database:
         call = context or CallContext(regency=regency, actor=SYSTEM, deadline=time.time() + timeout)
         settings = {"role": role_of(self.service, regency), "schema": schema_of(regency)}
         server = self._placement.get(regency, HOME)
-        with self._transaction(server, _ENTER_REGENCY, settings, call, read_only, lock_timeout) as connection:
-            work = UnitOfWork(connection, call, self.clock.now(), self.service, regency)
+        with self._transaction(server, _ENTER_REGENCY, settings, call, read_only, lock_timeout) as transaction:
+            work = UnitOfWork(transaction, call, self.clock.now(), self.service, regency)
             yield work
             if work.emitted:
                 events.record(work)
@@ -188,8 +222,8 @@ class Database:
     def platform_work(self, *, timeout: float = 5.0, context: CallContext | None = None, server: str = HOME) -> Iterator[PlatformWork]:
         """Open a transaction of the service's login for the tables in schema ``platform`` of one server."""
         call = context or CallContext(regency=None, actor=SYSTEM, deadline=time.time() + timeout)
-        with self._transaction(server, _ENTER_PLATFORM, {}, call, False) as connection:
-            yield PlatformWork(connection, call, self.clock.now())
+        with self._transaction(server, _ENTER_PLATFORM, {}, call, False) as transaction:
+            yield PlatformWork(transaction, call, self.clock.now())
             _check_deadline(call)
 
     def regencies(self, server: str | None = None) -> list[str]:
@@ -269,17 +303,17 @@ class Database:
         call: CallContext,
         read_only: bool,
         lock_timeout: float | None = None,
-    ) -> Iterator[Connection]:
+    ) -> Iterator[Transaction]:
         started = time.perf_counter()
         try:
             _check_deadline(call)
             with self._pools[server].turn(call.remaining()) as engine:
-                connection = self._entered(engine, enter, settings, call, read_only, lock_timeout)
+                transaction = Transaction(engine, enter, {**settings, **_limits(call, lock_timeout)}, read_only=read_only)
                 try:
-                    yield connection
-                    connection.commit()
+                    yield transaction
+                    transaction.commit()
                 finally:
-                    connection.close()
+                    transaction.close()
         except (SQLAlchemyError, psycopg.Error) as error:
             told = meaning(error, read_only=read_only, impatient=lock_timeout is not None)
             if told is error:
@@ -287,31 +321,6 @@ class Database:
             raise told from error
         finally:
             metrics.DATABASE_WORK.labels(self.service).observe(time.perf_counter() - started)
-
-    def _entered(
-        self,
-        engine: sa.Engine,
-        enter: sa.TextClause,
-        settings: dict[str, Any],
-        call: CallContext,
-        read_only: bool,
-        lock_timeout: float | None,
-    ) -> Connection:
-        """Connect and run the entering statement; once more on a fresh connection if the pooled one had died."""
-        for attempt in (1, 2):
-            _check_deadline(call)
-            connection = engine.connect()
-            try:
-                if read_only:
-                    connection = connection.execution_options(postgresql_readonly=True)
-                connection.execute(enter, {**settings, **_limits(call, lock_timeout)})
-            except BaseException as error:
-                connection.close()
-                if attempt == 1 and isinstance(error, DBAPIError) and error.connection_invalidated:
-                    continue
-                raise
-            return connection
-        raise AssertionError("unreachable")  # pragma: no cover
 
 
 def _limits(call: CallContext, lock_timeout: float | None) -> dict[str, str]:

@@ -167,7 +167,7 @@ def record(work: UnitOfWork) -> None:
             {"position": position, "type": event.type, "subject": event.subject, "data": event.data}
             for position, event in enumerate(by_stream[source], start=1)
         ]
-        work.execute(
+        work.later(
             _RECORD,
             {
                 "events": json.dumps(rows),

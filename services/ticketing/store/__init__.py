@@ -2,14 +2,15 @@
 
 from services.ticketing.store.boards import day, heads, observed_paces, services, site_and_counters
 from services.ticketing.store.catalog_copies import catalog_entities, counter_and_site, keep_catalog_entity
-from services.ticketing.store.paces import keep_pace, pace
+from services.ticketing.store.paces import keep_pace, locked_with_pace, pace
 from services.ticketing.store.queue_days import close_day, due_days, lock_day, lock_due_day, next_closing, take_number
 from services.ticketing.store.tables import PROJECTIONS, Row, catalog_copy, from_row, metadata, ticket
 from services.ticketing.store.tickets import (
     expired_count,
     insert,
     locked,
-    next_waiting,
+    locked_and_at_its_counter,
+    next_and_at_counter,
     open_at_counter,
     open_tickets,
     tickets_by_id,
@@ -36,9 +37,11 @@ __all__ = [
     "lock_day",
     "lock_due_day",
     "locked",
+    "locked_and_at_its_counter",
+    "locked_with_pace",
     "metadata",
+    "next_and_at_counter",
     "next_closing",
-    "next_waiting",
     "observed_paces",
     "open_at_counter",
     "open_tickets",

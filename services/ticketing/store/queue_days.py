@@ -22,7 +22,7 @@ _TAKE_NUMBER = sa.text("""
     RETURNING CAST(numbers->>:prefix AS integer) AS number, last_arrival_at AS arrived_at, closed_at, old.site IS NULL AS opened
 """)
 
-_LOCK_DAY = sa.text("SELECT closed_at FROM queue_day WHERE site = :site AND business_date = :business_date FOR UPDATE")
+_LOCK_DAY = sa.text("SELECT FROM queue_day WHERE site = :site AND business_date = :business_date FOR UPDATE")
 
 _DUE_DAYS = sa.text("""
     SELECT site, business_date FROM queue_day WHERE closed_at IS NULL AND closes_at <= :now
@@ -59,10 +59,9 @@ def take_number(work: UnitOfWork, site: str, business_date: date, prefix: str, c
     return TakenNumber(row.number, row.arrived_at, row.closed_at, row.opened)
 
 
-def lock_day(work: UnitOfWork, site: str, business_date: date) -> bool:
-    """Lock the site's day; return whether it was opened and is not closed."""
-    row = work.execute(_LOCK_DAY, {"site": site, "business_date": business_date}).first()
-    return row is not None and row.closed_at is None
+def lock_day(work: UnitOfWork, site: str, business_date: date) -> None:
+    """Lock the site's day, if it was opened, before the next statement."""
+    work.later(_LOCK_DAY, {"site": site, "business_date": business_date})
 
 
 def due_days(work: UnitOfWork) -> list[tuple[str, date]]:
@@ -79,7 +78,7 @@ def lock_due_day(work: UnitOfWork, site: str, business_date: date) -> datetime |
 
 def close_day(work: UnitOfWork, site: str, business_date: date) -> None:
     """Mark a day closed."""
-    work.execute(_CLOSE_DAY, {"site": site, "business_date": business_date, "now": work.now})
+    work.later(_CLOSE_DAY, {"site": site, "business_date": business_date, "now": work.now})
 
 
 def next_closing(work: UnitOfWork) -> datetime | None:

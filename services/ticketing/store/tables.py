@@ -55,6 +55,11 @@ PROJECTIONS: Mapping[str, tuple[sa.Table, ...]] = {TICKETING_CATALOG.queue: (cat
 _FIELDS = [field.name for field in fields(Ticket)]
 
 
+def tickets_of(statement: sa.TextClause) -> sa.TextualSelect:
+    """Return a statement whose rows have all columns of the table, as :func:`from_row` takes them."""
+    return statement.columns(id=UUID(as_uuid=False), visit=UUID(as_uuid=False))
+
+
 def from_row(row: Row) -> Ticket:
     """Return the ticket in a row that has all columns of the table."""
     values = {name: row[name] for name in _FIELDS}

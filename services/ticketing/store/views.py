@@ -15,7 +15,7 @@ from services.chassis.database import UnitOfWork
 from services.ticketing.store.tables import Row, catalog_copy, ticket
 
 _ahead = ticket.alias("ahead")
-# Who is called before: the order of `next_waiting`, for one service.
+# Who is called before: the order of `next_and_at_counter`, for one service.
 _in_queue = sa.and_(
     _ahead.c.status == "waiting",
     _ahead.c.site == ticket.c.site,

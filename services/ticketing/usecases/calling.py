@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError
 from services.ticketing import domain, store
+from services.ticketing.domain import Ticket
 from services.ticketing.usecases.changing import change, expire, keep, locked, staffs_ticket
 
 
@@ -19,12 +20,12 @@ def call_next(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any] | None:
     counter, site = _counter(work, data["counter"])
     services = domain.services_for(counter, actor.agencies)
     today = domain.business_date(work.now, site["timezone"])
-    if not store.lock_day(work, site["id"], today):
-        return None
-    _check_counter_free(work, counter, site, today)
-    ticket = store.next_waiting(work, site["id"], today, services)
+    store.lock_day(work, site["id"], today)
+    ticket, open_there = store.next_and_at_counter(work, site["id"], today, services, counter["id"])
+    _check_counter_free(open_there, site, today)
     if ticket is None:
         return None
+    _expire_overtaken(work, open_there, site, today)
     return keep(work, domain.changed(ticket, "call", work.now, actor=actor.id, counter=counter["id"]), "call")
 
 
@@ -42,7 +43,9 @@ def call_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         raise DomainError("counter_does_not_serve", counter=counter["id"], service=ticket.service)
     called = domain.changed(ticket, "call", work.now, actor=actor.id, counter=counter["id"])
     domain.check_day(ticket, today)
-    _check_counter_free(work, counter, site, today)
+    open_there = store.open_at_counter(work, counter["id"])
+    _check_counter_free(open_there, site, today)
+    _expire_overtaken(work, open_there, site, today)
     return keep(work, called, "call")
 
 
@@ -61,14 +64,17 @@ def _counter(work: UnitOfWork, counter_id: str) -> tuple[dict[str, Any], dict[st
     return found
 
 
-def _check_counter_free(work: UnitOfWork, counter: Mapping[str, Any], site: Mapping[str, Any], today: date) -> None:
+def _check_counter_free(open_there: Sequence[Ticket], site: Mapping[str, Any], today: date) -> None:
     """Refuse a busy counter. Whom midnight has overtaken there does not count, even before the close of day comes."""
-    open_there = store.open_at_counter(work, counter["id"])
-    for overtaken in (ticket for ticket in open_there if ticket.business_date < today):
-        ticket = locked(work, overtaken.id)
-        if ticket.status in domain.AT_COUNTER_STATES:
-            expire(work, ticket, domain.end_of_day(ticket.business_date, site["timezone"]))
     domain.check_counter_free(
         [ticket for ticket in open_there if ticket.business_date >= today],
         may_call_while_serving=site["policy"]["call_while_serving"],
     )
+
+
+def _expire_overtaken(work: UnitOfWork, open_there: Sequence[Ticket], site: Mapping[str, Any], today: date) -> None:
+    """Make room for a call: end those at the counter whom midnight has overtaken."""
+    for overtaken in (ticket for ticket in open_there if ticket.business_date < today):
+        ticket = locked(work, overtaken.id)
+        if ticket.status in domain.AT_COUNTER_STATES:
+            expire(work, ticket, domain.end_of_day(ticket.business_date, site["timezone"]))

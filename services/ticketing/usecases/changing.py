@@ -28,10 +28,20 @@ def locked(work: UnitOfWork, ticket_id: str) -> Ticket:
 
 def staffs_ticket(work: UnitOfWork, ticket_id: str) -> Ticket:
     """Return a ticket, locked, that this member of staff may act on."""
-    actor = work.context.actor
-    domain.check_role(actor.role, domain.STAFF_ROLES)
-    ticket = locked(work, ticket_id)
-    domain.check_agency(actor.agencies, ticket.agency)
+    check_staff(work)
+    return check_staffs(work, locked(work, ticket_id))
+
+
+def check_staff(work: UnitOfWork) -> None:
+    """Refuse everybody but staff, before anything is looked up."""
+    domain.check_role(work.context.actor.role, domain.STAFF_ROLES)
+
+
+def check_staffs(work: UnitOfWork, ticket: Ticket | None) -> Ticket:
+    """Return a ticket that was found and that this member of staff may act on."""
+    if ticket is None:
+        raise DomainError("ticket_unknown")
+    domain.check_agency(work.context.actor.agencies, ticket.agency)
     return ticket
 
 

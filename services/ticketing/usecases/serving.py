@@ -6,22 +6,24 @@ from typing import Any
 
 from services.chassis.database import UnitOfWork
 from services.ticketing import domain, store
-from services.ticketing.usecases.changing import change, keep, locked, staffs_ticket
+from services.ticketing.usecases.changing import change, check_staff, check_staffs, keep, locked, staffs_ticket
 
 
 def start_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """Begin to serve the called citizen; one at a time, also where the next may be called meanwhile."""
-    ticket = staffs_ticket(work, data["id"])
-    serving = domain.changed(ticket, "start", work.now, actor=work.context.actor.id)
-    if serving.counter is not None:
-        domain.check_nobody_served(store.open_at_counter(work, serving.counter), serving)
+    check_staff(work)
+    found, open_there = store.locked_and_at_its_counter(work, data["id"])
+    serving = domain.changed(check_staffs(work, found), "start", work.now, actor=work.context.actor.id)
+    domain.check_nobody_served(open_there, serving)
     return keep(work, serving, "start")
 
 
 def complete_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """End serving with an outcome, and learn how long it took."""
-    ticket = domain.changed(staffs_ticket(work, data["id"]), "complete", work.now, actor=work.context.actor.id, outcome=data["outcome"])
-    samples, mean = store.pace(work, ticket.site, ticket.service)
+    check_staff(work)
+    found, known = store.locked_with_pace(work, data["id"]) or (None, None)
+    ticket = domain.changed(check_staffs(work, found), "complete", work.now, actor=work.context.actor.id, outcome=data["outcome"])
+    samples, mean = known or store.pace(work, ticket.site, ticket.service)
     store.keep_pace(work, ticket.site, ticket.service, samples + 1, domain.new_pace(mean, samples, ticket.serving_seconds))
     return keep(work, ticket, "complete")
 

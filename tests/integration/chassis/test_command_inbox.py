@@ -97,6 +97,7 @@ def test_who_waits_for_the_first_to_end_waits_no_longer_than_its_deadline(databa
     with database.regency_work(regency, context=call(regency, command_id="k")) as work:
 
         def repeat_meanwhile() -> dict:
+            work.flush()
             with pytest.raises(DeadlineExceeded):
                 add_entry(database, regency, "k", ONE, seconds=0.3)
             return {}
@@ -119,9 +120,10 @@ def test_without_an_id_every_time_is_the_first(database, administration, regency
 
 
 def test_no_answer_is_an_answer_too(database, regency):
-    calls = []
+    calls: list[int] = []
 
     def nobody_waits() -> None:
+        work.flush()
         calls.append(1)
 
     for _ in range(2):

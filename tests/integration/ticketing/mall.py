@@ -271,6 +271,7 @@ def overtaken(mall: Mall, first: Callable[[UnitOfWork], Any], second: Callable[[
         context = CallContext(mall.regency, actor or mall.actor("officer"))
         with mall.database.regency_work(mall.regency, context=context) as work:
             first(work)
+            work.flush()
             other = pool.submit(outcome)
             wait_until(lambda: other.done() or _somebody_waits(mall.database))
         return other.result(10)

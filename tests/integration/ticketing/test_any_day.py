@@ -124,10 +124,10 @@ class AnyDay(RuleBasedStateMachine):
         if self.meets_busy_counter(at):
             return self.expect("counter_busy", self.mall.call_next, at, actor)
         called = self.mall.call_next(at, actor)
-        self.leave_yesterday(at)
         first = next(iter(self.waiting(services)), None)
         assert (called and called["id"]) == (first and first.id)
         if first is not None:
+            self.leave_yesterday(at)
             first.do("call")
             first.counter = at
         return None

@@ -120,7 +120,11 @@ def plans(mall, act: Callable[[UnitOfWork], Any]) -> list[Plan]:
 TODAY = date(2026, 3, 11)
 
 ACTS: dict[str, tuple[Callable[..., Any], set[str], int]] = {
-    "next of one service": (lambda mall, _, work: store.next_waiting(work, mall.site, TODAY, [mall.ktp]), {"ticket_queue"}, 1),
+    "next of one service": (
+        lambda mall, _, work: store.next_and_at_counter(work, mall.site, TODAY, [mall.ktp], mall.first),
+        {"ticket_queue"},
+        1,
+    ),
     "next of several services": (
         lambda mall, _, work: usecases.call_next(work, {"counter": mall.first}),
         {"ticket_open", "ticket_called_at_counter", "ticket_serving_at_counter"},
