@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,13 @@ def processor_seconds(*roots: int) -> float:
     return sum(_ticks(pid) for root in roots for pid in (root, *descendants(root))) / TICKS_PER_SECOND
 
 
+def machine_seconds() -> float:
+    """Time in which the machine's processors have been busy, or taken away by its host, since it started."""
+    # user nice system idle iowait irq softirq steal
+    ticks = [int(each) for each in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / TICKS_PER_SECOND
+
+
 def memory(*roots: int) -> Memory:
     """Memory of processes and their descendants now."""
     resident, proportional, told = 0.0, 0.0, True
@@ -55,7 +63,16 @@ class Books:
         :param groups: process ids by the name of their group; descendants count in.
         """
         self._groups = {name: list(roots) for name, roots in groups.items()}
+        self._machine, self._began = machine_seconds(), time.monotonic()
         self._before = self._now()
+
+    def others(self, ours: float) -> float:
+        """Share of all processors that went, since then, to work that is not ours: 0.05 and more spoils a measurement.
+
+        :param ours: processor seconds of everything that belongs to the measurement.
+        """
+        total = (time.monotonic() - self._began) * (os.cpu_count() or 1)
+        return max(0.0, machine_seconds() - self._machine - ours) / total
 
     def spent(self) -> dict[str, float]:
         """Processor seconds of each group since then."""

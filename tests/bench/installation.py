@@ -20,6 +20,7 @@ from deploy.servers.ports import free_port
 from deploy.servers.postgres import PostgresServer
 from deploy.servers.rabbitmq import RabbitMQServer
 from services.chassis.rpc import RpcClient
+from tests.bench import past
 from tests.bench.load import Post
 from tests.platform.deployment import DeployedPlatform, Document
 from tests.processes import eventually
@@ -61,6 +62,14 @@ def described(count: int) -> list[Document]:
         }
         copies.append(copy)
     return [*published[:count], *copies]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What an installation is to hold."""
+
+    regencies: int
+    past_tickets: int = 0
 
 
 class BenchPlatform(DeployedPlatform):
@@ -152,14 +161,8 @@ class BenchPlatform(DeployedPlatform):
         self._kept.seconds_of[what] = round(time.monotonic() - begun, 2)
 
     def posts(self, workers: int) -> list[list[Post]]:
-        """Where each worker serves: spread over all regencies; no counter has two workers."""
-        halls = [self._posts_of(document) for document in self.documents]
-        spread = [hall.pop(0) for hall in halls if hall]
-        while len(spread) < workers and any(halls):
-            spread += [hall.pop(0) for hall in halls if hall]
-        if len(halls) < workers:
-            spread = spread[:workers]
-        return [spread[worker::workers] for worker in range(min(workers, len(spread)))]
+        """Where each worker serves."""
+        return spread([self._posts_of(document) for document in self.documents], workers)
 
     def _posts_of(self, document: Document) -> list[Post]:
         regency = document["regency"]["id"]
@@ -210,9 +213,39 @@ class Installation:
         finally:
             platform.stop()
 
+    def prepare(self, servers: Servers, kind: Kind, replicas: Mapping[str, int], progress: Progress) -> None:
+        """Provision, seed, and write past tickets, unless that has been done; the platform does not run afterwards."""
+        if not self.kept.regencies:
+            with self.platform(servers, kind.regencies, replicas, progress):
+                pass
+        if self.kept.past_tickets < kind.past_tickets:
+            progress(f"{kind.past_tickets:,} past tickets")
+            begun = time.monotonic()
+            past.make(servers.postgres, described(kind.regencies), kind.past_tickets)
+            self.kept.past_tickets = kind.past_tickets
+            self.kept.seconds_of["past tickets"] = round(time.monotonic() - begun, 2)
+            self.remember()
+        for step, seconds in self.kept.seconds_of.items():
+            progress(f"  {step}: took {seconds:g} s")
+
     def remember(self) -> None:
         """Write down what the folder holds."""
         self._file.write_text(json.dumps(asdict(self.kept)))
+
+
+def spread(halls: list[list[Post]], workers: int) -> list[list[Post]]:
+    """Share counters among workers: evenly over all halls, and no counter has two workers.
+
+    :returns: the counters of each worker, at which it serves in turn: one, or, where there are more halls than workers, one of
+        each of its halls.
+    """
+    left = [list(hall) for hall in halls]
+    chosen = [hall.pop(0) for hall in left if hall]
+    while len(chosen) < workers and any(left):
+        chosen += [hall.pop(0) for hall in left if hall]
+    if len(halls) < workers:
+        chosen = chosen[:workers]
+    return [chosen[worker::workers] for worker in range(min(workers, len(chosen)))]
 
 
 def officer_of(regency: str) -> str:

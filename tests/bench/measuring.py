@@ -194,6 +194,7 @@ class Scenario:
             seen = load.result(self._effort.seconds + 60)
             published, drain = self._drain()
             spent, after, backends_after = books.spent(), self._metrics(), self._backends()
+            others = books.others(sum(spent.values()) + seen["processor_seconds"])
         done = seen["journeys"]
         if not done:
             raise RuntimeError("not one journey was completed")
@@ -203,6 +204,7 @@ class Scenario:
             "journeys": done,
             "journeys_per_second": done / seen["seconds"],
             "drain_seconds": drain,
+            "other_work": others,
             "events_per_journey": published / done,
             "cost_ms": {**cost, "platform": sum(ms for name, ms in cost.items() if name not in ("load", "audience"))},
             "postgres_ms_by_database": {name: seconds * 1000 / done for name, seconds in _difference(backends, backends_after).items()},

@@ -9,6 +9,9 @@ Scenario = Mapping[str, Any]
 PROCESSES = ("catalog", "ticketing", "notification", "reporting", "gateway", "rabbitmq", "postgres")
 DATABASES = ("ticketing", "notification", "reporting")
 COMMANDS = ("issue", "call-next", "start", "complete")
+TITLES = {"base": "5 regencies", "one": "1 regency", "fifty": "50 regencies", "all": "514 regencies", "past": "5, 1M past tickets"}
+"""Scenarios as charts call them."""
+TABLE_BEGINS, TABLE_ENDS = "<!-- table: written by make bench -->", "<!-- end of table -->"
 PARTS = {"closed": "closed loop", "steady": "steady"}
 
 
@@ -59,7 +62,10 @@ def _of_part(scenario: Scenario, base: Scenario | None, part: str) -> list[tuple
     rows += [(f"  - for {database}", f"{databases.get(database, 0.0):.2f}") for database in DATABASES]
     if base is not None:
         rows.append((f"cost compared with base, {name}", f"{cost_ratio(scenario, base, part):.2f}"))
-    rows.append((f"load and audience besides, ms per journey, {name}", f"{cost['load'] + cost['audience']:.1f}"))
+    rows += [
+        (f"load and audience besides, ms per journey, {name}", f"{cost['load'] + cost['audience']:.1f}"),
+        (f"other work on the machine, {name}", f"{figures['other_work'] * 100:.0f} %"),
+    ]
     rows += [(f"{command}, {name}, p50 / p99 ms", _pair(figures["latency_ms"][command])) for command in COMMANDS]
     rows += [
         (f"call-next answered to board, {name}, p50 / p99 ms", _pair(figures["call_on_board_after_answer_ms"])),
@@ -79,6 +85,15 @@ def summary(results: Mapping[str, Any]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     rule = "| " + " | ".join("-" * width for width in widths) + " |"
     return "\n".join([_line(lines[0], widths), rule, *(_line(line, widths) for line in lines[1:])]) + "\n"
+
+
+def with_table(page: str, text: str) -> str:
+    """A page with its table replaced."""
+    before, _, rest = page.partition(TABLE_BEGINS)
+    _, end, after = rest.partition(TABLE_ENDS)
+    if not end:
+        raise ValueError(f"the page has no place for the table: {TABLE_BEGINS} ... {TABLE_ENDS}")
+    return f"{before}{TABLE_BEGINS}\n\n{text}\n{TABLE_ENDS}{after}"
 
 
 def _line(cells: list[str], widths: list[int]) -> str:

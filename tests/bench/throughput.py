@@ -8,36 +8,44 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from tests.bench import reference
-from tests.bench.installation import Installation
+from tests.bench import charts, reference
+from tests.bench.installation import Installation, Kind
 from tests.bench.measuring import Effort, Scenario
-from tests.bench.results import summary
-
-
-@dataclass(frozen=True)
-class Kind:
-    """An installation to be measured."""
-
-    regencies: int
-    past_tickets: int = 0
-
+from tests.bench.results import summary, with_table
 
 SCENARIOS = {
-    "base": Kind(5),
     "one": Kind(1),
+    "base": Kind(5),
     "fifty": Kind(50),
     "all": Kind(514),
     "past": Kind(5, 1_000_000),
 }
+PUBLISHED = Path("deploy/benchmarks/throughput.json")
+MANY_REGENCIES, ROUND_SECONDS = 50, 60.0
+"""Where there are many, rest is measured for as long as a round through all of them takes."""
 PARTS = ("ticketing", "notification", "reporting", "gateway")
+
+
+def machine() -> dict[str, Any]:
+    """On what it was measured."""
+    model = [line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "processors": os.cpu_count(),
+        "model": model[0] if model else os.uname().machine,
+        "memory_gib": round(memory, 1),
+        "kernel": os.uname().release,
+        "python": sys.version.split()[0],
+    }
 
 
 def say(line: str) -> None:
@@ -49,17 +57,19 @@ def say(line: str) -> None:
 def run(name: str, folder: Path, effort: Effort, replicas: dict[str, int], *, keep: bool, prepare_only: bool) -> dict[str, Any] | None:
     """Prepare and measure one scenario; None when it was only prepared."""
     kind = SCENARIOS[name]
+    if kind.regencies >= MANY_REGENCIES:
+        effort = replace(effort, idle=ROUND_SECONDS)
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     installation = Installation(folder, keep=keep)
     say(f"{name}: {kind.regencies} regencies, {kind.past_tickets:,} past tickets")
     with installation.servers() as servers:
+        installation.prepare(servers, kind, replicas, say)
         reference.prepare(servers.postgres)
-        before = None if prepare_only else reference.measure(servers.postgres, servers.rabbitmq, effort.reference)
-        if before:
-            say(f"pgbench {before.pgbench_per_second:.0f} transactions/s, RabbitMQ {before.messages_per_second:.0f} messages/s")
+        if prepare_only:
+            return None
+        before = reference.measure(servers.postgres, servers.rabbitmq, effort.reference)
+        say(f"pgbench {before.pgbench_per_second:.0f} transactions/s, RabbitMQ {before.messages_per_second:.0f} messages/s")
         with installation.platform(servers, kind.regencies, replicas, say) as platform:
-            if before is None:
-                return None
             figures = Scenario(platform, servers, installation, effort, say).measure()
         after = reference.measure(servers.postgres, servers.rabbitmq, effort.reference)
         say(f"pgbench {after.pgbench_per_second:.0f} transactions/s, RabbitMQ {after.messages_per_second:.0f} messages/s")
@@ -75,10 +85,21 @@ def run(name: str, folder: Path, effort: Effort, replicas: dict[str, int], *, ke
     }
 
 
-def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default=",".join(SCENARIOS), help=f"scenarios, separated by commas: {', '.join(SCENARIOS)}")
+def publish(results: dict[str, Any], file: Path) -> None:
+    """Write the figures into a JSON file, and beside it the charts and, into the page of that name, the table."""
+    ordered = {name: results["scenarios"][name] for name in SCENARIOS if name in results["scenarios"]}
+    results = {"machine": machine(), **results, "scenarios": ordered}
+    file.write_text(json.dumps(results, indent=1) + "\n")
+    charts.write(results, file.parent)
+    page = file.with_suffix(".md")
+    if page.exists():
+        page.write_text(with_table(page.read_text(), summary(results)))
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--only", help=f"scenarios, separated by commas: {', '.join(SCENARIOS)}; default: all, and the result is published")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each of the two measurements with journeys")
     parser.add_argument("--counters", type=int, default=15, help="at work side by side")
     parser.add_argument("--rate", type=float, default=20.0, help="journeys per second of the steady measurement")
@@ -86,28 +107,52 @@ def main() -> None:
         parser.add_argument(f"--{part}", type=int, default=1, help=f"replicas of {part}")
     parser.add_argument("--data", type=Path, help="keep the installations in this folder, and use those that are there")
     parser.add_argument("--prepare-only", action="store_true", help="with --data: make the installations and measure nothing")
-    parser.add_argument("--merge", type=Path, help="JSON file whose figures of these scenarios are replaced")
-    options = parser.parse_args()
+    parser.add_argument("--merge", type=Path, metavar="JSON", help=f"publish: replace these scenarios' figures in this file ({PUBLISHED})")
+    parser.add_argument("--render", action="store_true", help="measure nothing: table and charts of the published figures again")
+    options = parser.parse_args(arguments)
+    if options.merge is None and (options.only is None or options.render):
+        options.merge = PUBLISHED
+    options.names = list(SCENARIOS) if options.only is None else options.only.split(",")
+    unknown = set(options.names) - SCENARIOS.keys()
+    if unknown:
+        parser.error(f"unknown scenarios: {', '.join(sorted(unknown))}")
+    if options.prepare_only and not options.data:
+        parser.error("--prepare-only needs --data")
+    return options
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    options = parse()
+    results: dict[str, Any] = {"scenarios": {}}
+    if options.merge and options.merge.exists():
+        results = json.loads(options.merge.read_text())
+    if options.render:
+        publish(results, options.merge)
+    else:
+        _measure(options, results)
+    if results["scenarios"]:
+        sys.stdout.write(summary(results))
+
+
+def _measure(options: argparse.Namespace, results: dict[str, Any]) -> None:
     effort = Effort(seconds=options.seconds, counters=options.counters, rate=options.rate)
     replicas = {part: getattr(options, part) for part in PARTS}
     root = options.data or Path(tempfile.mkdtemp(prefix="mpp-bench-"))
     root.mkdir(mode=0o711, parents=True, exist_ok=True)
     root.chmod(0o711)
-    results = json.loads(options.merge.read_text()) if options.merge and options.merge.exists() else {"scenarios": {}}
     try:
-        for name in options.only.split(","):
+        for name in options.names:
             measured = run(name, root / name, effort, replicas, keep=bool(options.data), prepare_only=options.prepare_only)
             if measured is not None:
                 results["scenarios"][name] = measured
                 if options.merge:
-                    options.merge.write_text(json.dumps(results, indent=1) + "\n")
+                    publish(results, options.merge)
             if not options.data:
                 shutil.rmtree(root / name)
     finally:
         if not options.data:
             shutil.rmtree(root)
-    if results["scenarios"]:
-        sys.stdout.write(summary(results))
 
 
 if __name__ == "__main__":

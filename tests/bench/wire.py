@@ -103,20 +103,28 @@ class Loop:
         self._resume(lane, None)
 
     def run(self, patience: float) -> None:
-        """Return when all scripts have ended.
+        """Return when all scripts have ended; no connection stays open, whatever happens.
 
         :raises WireError: no answer came to any of them for `patience` seconds, or a connection was lost.
         """
-        while self._running:
-            wait = patience if not self._timers else max(0.0, min(patience, self._timers[0][0] - time.perf_counter()))
-            ready = self._selector.select(wait)
-            for key, _ in ready:
-                self._read(key.data)
-            now = time.perf_counter()
-            if not ready and wait == patience:
-                raise WireError(f"no answer for {patience:g} s")
-            while self._timers and self._timers[0][0] <= now:
-                self._resume(heapq.heappop(self._timers)[2], None)
+        try:
+            while self._running:
+                self._turn(patience)
+        finally:
+            for key in list(self._selector.get_map().values()):
+                key.data.socket.close()
+            self._selector.close()
+
+    def _turn(self, patience: float) -> None:
+        wait = patience if not self._timers else max(0.0, min(patience, self._timers[0][0] - time.perf_counter()))
+        ready = self._selector.select(wait)
+        for key, _ in ready:
+            self._read(key.data)
+        if not ready and wait == patience:
+            raise WireError(f"no answer for {patience:g} s")
+        now = time.perf_counter()
+        while self._timers and self._timers[0][0] <= now:
+            self._resume(heapq.heappop(self._timers)[2], None)
 
     def _read(self, lane: _Lane) -> None:
         data = lane.socket.recv(262_144)
