@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from deploy.servers.caddy import CaddyServer
 from gateway.problems import MEDIA_TYPE, problem
 from services.contracts.problems import LOCALES
 from tests.e2e.first_tickets import take_call_and_serve
+from tests.platform.browser import browser
 from tests.platform.client import Client
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.event_stream import event_stream
@@ -79,6 +81,28 @@ def test_a_board_is_live_through_the_proxy(entrance: Entrance):
         issued = {service["id"]: service["last_issued"] for service in seen.data["services"]}
         assert issued["CPL-KTP"] == ticket["number"]
     citizen.close()
+
+
+def test_a_browser_shows_the_board_live(entrance: Entrance):
+    """It offers to unpack what comes: a packed stream would hold back what happens until enough has."""
+    with browser() as chromium:
+        page = chromium.new_context(ignore_https_errors=True, locale="en").new_page()
+        page.goto(f"https://localhost:{entrance.proxy.https_port}/boards/{LAMPUNG_TIMUR.regency}/{LAMPUNG_TIMUR.site}")
+        expect(page.locator(".status")).to_have_text("Live", timeout=20_000)
+
+
+def test_what_does_not_go_on_for_ever_is_packed(entrance: Entrance):
+    connection = http.client.HTTPSConnection("localhost", entrance.proxy.https_port, timeout=10, context=entrance.trust)
+    packed = {}
+    for path in ("/openapi.json", f"/boards/{LAMPUNG_TIMUR.regency}/{LAMPUNG_TIMUR.site}", f"{BOARD}/stream"):
+        connection.request("GET", path, headers={"Accept-Encoding": "gzip"})
+        answer = connection.getresponse()
+        packed[path.rpartition("/")[2]] = answer.headers["Content-Encoding"]
+        if path.endswith("stream"):
+            connection.close()
+        else:
+            answer.read()
+    assert packed == {"openapi.json": "gzip", LAMPUNG_TIMUR.site: "gzip", "stream": None}
 
 
 def test_while_a_gateway_is_away_the_other_one_does_its_work(entrance: Entrance, deployed_platform):
