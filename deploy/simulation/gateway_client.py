@@ -51,9 +51,7 @@ class Gateway:
         try:
             status, body, headers = self._exchange("GET", "/v1/regencies", None, {})
         except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise SimulationError(
-                f"No gateway answers at {self.url} ({_reason(error)}). `make run` starts one, --url names another."
-            ) from error
+            raise SimulationError(f"No gateway answers at {self.url} ({_reason(error)}). {_advice(error)}") from error
         if 300 <= status < 400:
             raise SimulationError(f"{self.url} sends on to {headers.get('Location', 'another address')}: name that one with --url.")
         if status == 503:
@@ -163,3 +161,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, urllib3.exceptions.SSLError):
         return "its certificate is not trusted"
     return type(error).__name__ if isinstance(error, urllib3.exceptions.HTTPError) else str(error)
+
+
+def _advice(error: Exception) -> str:
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return "SSL_CERT_FILE=<file> names the certificate of the authority that signed it."
+    return "`make run` starts one, --url names another."
