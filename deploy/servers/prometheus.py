@@ -73,6 +73,7 @@ class PrometheusServer:
             f"--storage.tsdb.path={self.data_dir / 'data'}",
             "--storage.tsdb.retention.size=256MB",
             f"--web.listen-address={ports.LOOPBACK}:{self.port}",
+            "--enable-feature=expand-external-labels",  # version 3 does so without being told
         ]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

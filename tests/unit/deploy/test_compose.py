@@ -80,11 +80,13 @@ def test_every_secret_is_asked_for_in_the_example_and_has_no_default(text):
     example = (CHECKOUT / ".env.example").read_text()
     listed = dict(re.findall(r"^([A-Z_]+)=(.*)$", example, re.MULTILINE))
     assert asked == listed.keys()
-    assert {name for name, value in listed.items() if value} == {"MPP_SITE_ADDRESS"}, "a secret that everybody knows"
+    assert {name for name, value in listed.items() if value} == {"MPP_SITE_ADDRESS", "MPP_GRAFANA_URL", "ALERT_SMTP_TLS"}, (
+        "a secret that everybody knows"
+    )
     assert not re.findall(r"\$\{[A-Z_]+:-", text)
 
 
-MONITORING = ("prometheus", "grafana")
+MONITORING = ("prometheus", "alertmanager", "grafana")
 
 
 @pytest.mark.unit
@@ -121,6 +123,21 @@ def test_prometheus_finds_every_part_and_the_broker_by_the_names_of_their_servic
     assert all(compose["services"][part]["environment"]["MPP_PROBE_HOST"] != "127.0.0.1" for part in PARTS)
     for job in ("rabbitmq", "rabbitmq-queues"):
         assert (jobs[job]["names"], jobs[job]["port"]) == (["rabbitmq"], 15692)
+    told = configuration["alerting"]["alertmanagers"][0]["dns_sd_configs"][0]
+    assert compose["services"]["alertmanager"]["ports"] == [f"127.0.0.1:{told['port']}:{told['port']}"]
+    assert told["names"] == ["alertmanager"]
+
+
+@pytest.mark.unit
+def test_whom_alerts_reach_is_what_env_says(compose):
+    service = compose["services"]["alertmanager"]
+    [script] = [CHECKOUT / source for source, target, *_ in (v.split(":") for v in service["volumes"]) if target == "/etc/alertmanager"]
+    known = set(re.findall(r"ALERT_[A-Z_]+", (script / "start.sh").read_text()))
+    assert known == set(service["environment"])
+    shell, file, config, program = service["entrypoint"]
+    assert (shell, Path(file).name, program) == ("/bin/sh", "start.sh", "/bin/alertmanager")
+    assert f"--config.file={config}" in service["command"]
+    assert str(Path(config).parent) in service["tmpfs"]
 
 
 @pytest.mark.unit
