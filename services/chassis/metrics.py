@@ -1,7 +1,7 @@
 """Every metric of the platform, declared once.
 
 Base units, ``_seconds`` and ``_total``. ``regency`` is a label only where an operator needs it, because each such series
-exists once for every regency (how many that makes: decision 0019); never a ticket, never a person.
+exists once for every regency (how many that makes: decision 0020); never a ticket, never a person.
 """
 
 from __future__ import annotations

@@ -13,6 +13,9 @@ COLUMNS = 24
 COUNTS = "short"
 """The unit of what can be counted: it is shown without decimals, though Prometheus extrapolates."""
 
+SOFT_TOPS = {COUNTS: 5, "percentunit": 0.05}
+"""How high an axis reaches at least: where all is 0, ticks between 0 and 1 would all read 0."""
+
 Json = dict[str, Any]
 
 
@@ -100,6 +103,8 @@ def _defaults(panel: Panel) -> Json:
         defaults["noValue"] = panel.empty
     if panel.kind in ("timeseries", "stacked"):
         defaults["custom"] = {"lineWidth": 1, "fillOpacity": 8, "showPoints": "never"}
+        if panel.unit in SOFT_TOPS:
+            defaults["custom"]["axisSoftMax"] = SOFT_TOPS[panel.unit]
         if panel.kind == "stacked":
             defaults["custom"] |= {"fillOpacity": 60, "stacking": {"mode": "normal", "group": "A"}}
         if panel.limit is not None:
@@ -113,7 +118,7 @@ def _options(panel: Panel) -> Json:
         legend = {"displayMode": "table", "placement": "bottom", "showLegend": True, "calcs": ["lastNotNull", "max"]}
         return {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
     if panel.kind == "table":
-        return {"showHeader": True, "cellHeight": "sm", "footer": {"show": False, "reducer": ["sum"], "countRows": False}}
+        return {"showHeader": True, "cellHeight": "sm"}
     shown: Json = {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}}
     if panel.kind == "bargauge":
         return {**shown, "orientation": "horizontal", "displayMode": "basic", "showUnfilled": True}
@@ -155,7 +160,6 @@ def _variable(variable: Variable) -> Json:
         "type": "query",
         "datasource": DATASOURCE,
         "query": {"query": variable.query, "refId": "values"},
-        "definition": variable.query,
         "refresh": 2,
         "sort": 1,
         "multi": variable.several,

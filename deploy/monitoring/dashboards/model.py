@@ -20,7 +20,7 @@ class Panel:
     meaning: str
     kind: str = "timeseries"
     width: int = 12
-    height: int = 8
+    height: int = 9
     limit: float | None = None
     empty: str | None = None
     """What to say where there is nothing to show, which is no fault."""

@@ -5,7 +5,16 @@ from __future__ import annotations
 from deploy.monitoring.dashboards.model import Dashboard, panel
 
 _EACH_SITE = "max by (regency, site, lane)"
-_TODAY = "max by (regency, site, status) (mpp_tickets_today"
+
+
+def _today(status: str = ".+") -> str:
+    """Tickets by regency, added up within each replica, whose moments differ; the highest counts."""
+    return f'max by (regency) (sum by (regency, instance) (mpp_tickets_today{{status=~"{status}"}}))'
+
+
+def _mean(status: str) -> str:
+    return f'sum(avg by (regency, site, status) (mpp_tickets_today{{status=~"{status}"}}))'
+
 
 REGENCIES = Dashboard(
     "mpp-regencies",
@@ -19,10 +28,10 @@ REGENCIES = Dashboard(
                     "short",
                     (f"sum by (regency) ({_EACH_SITE} (mpp_tickets_waiting))", "waiting"),
                     (f"max by (regency) ({_EACH_SITE} (mpp_tickets_longest_wait_seconds))", "longest wait"),
-                    (f'sum by (regency) ({_TODAY}{{status=~"called|serving"}}))', "counters at work"),
+                    (_today("called|serving"), "counters at work"),
                     ("sum by (regency) (max by (regency, site) (mpp_counters))", "counters"),
-                    (f"sum by (regency) ({_TODAY}))", "issued today"),
-                    (f'sum by (regency) ({_TODAY}{{status="completed"}}))', "completed today"),
+                    (_today(), "issued today"),
+                    (_today("completed"), "completed today"),
                     ('sum by (regency) (increase(mpp_regency_requests_total{outcome="failed"}[15m]))', "requests failed (15 min)"),
                     ("sum by (regency) (max by (regency, consumer) (mpp_dead_letters_waiting))", "dead letters"),
                     ("max by (regency) (mpp_webhooks_paused)", "webhooks paused"),
@@ -41,7 +50,11 @@ REGENCIES = Dashboard(
                 panel(
                     "Tickets of today by state",
                     "short",
-                    (f"sum by (status) ({_TODAY}))", "{{status}}"),
+                    (_mean("completed"), "completed"),
+                    (_mean("no_show"), "did not come"),
+                    (_mean("cancelled|expired|void|transferred"), "given back or expired"),
+                    (_mean("called|serving|on_hold"), "at a counter"),
+                    (_mean("waiting|reserved|printing"), "waiting"),
                     meaning="Of all regencies, upon each other: all tickets issued.",
                     kind="stacked",
                 ),

@@ -7,13 +7,20 @@ from deploy.monitoring.dashboards.model import Dashboard, Panel, Variable, panel
 HERE = 'regency=~"$regency", site=~"$site"'
 REGENCY_ONLY = 'regency=~"$regency"'
 
-# Every replica of ticketing measures the same: the highest counts, and only then are sites and lanes added up.
+# Every replica of ticketing measures the same, at its own moment. What is added up must be of one moment, so first within a
+# replica (`instance`); then the highest counts.
 _WAITING = f"max by (site, lane) (mpp_tickets_waiting{{{HERE}}})"
 _LONGEST = f"max by (site, lane) (mpp_tickets_longest_wait_seconds{{{HERE}}})"
 
 
-def _today(*statuses: str) -> str:
-    return f'max by (site, status) (mpp_tickets_today{{{HERE}, status=~"{"|".join(statuses) or ".+"}"}})'
+def _at_sites(*statuses: str) -> str:
+    """Tickets of today in any of these states (none named: all), by site."""
+    return f'max by (site) (sum by (site, instance) (mpp_tickets_today{{{HERE}, status=~"{"|".join(statuses) or ".+"}"}}))'
+
+
+def _mean(*statuses: str) -> str:
+    """The same as a mean of the replicas: only means of the states add up to the mean of all."""
+    return f'sum(avg by (site, status) (mpp_tickets_today{{{HERE}, status=~"{"|".join(statuses)}"}}))'
 
 
 def _quantile(quantile: float, metric: str) -> str:
@@ -39,18 +46,18 @@ NOW: tuple[Panel, ...] = (
     panel(
         "Counters at work",
         "short",
-        (f"sum({_today('called', 'serving')})", "at work"),
-        (f"sum(max by (site) (mpp_counters{{{HERE}}}))", "in use"),
-        meaning="Counters that have somebody called or being served, and how many the catalogue says are in use.",
+        (f"sum({_at_sites('called', 'serving')})", "at work"),
+        (f"sum(max by (site) (mpp_counters{{{HERE}}}))", "in all"),
+        meaning="Counters that have somebody called or being served, and how many the catalogue has.",
         kind="stat",
         width=4,
         height=4,
     ),
-    panel("Issued today", "short", (f"sum({_today()})", "issued"), meaning="All tickets of today.", kind="stat", width=4, height=4),
+    panel("Issued today", "short", (f"sum({_at_sites()})", "issued"), meaning="All tickets of today.", kind="stat", width=4, height=4),
     panel(
         "Completed today",
         "short",
-        (f"sum({_today('completed')})", "completed"),
+        (f"sum({_at_sites('completed')})", "completed"),
         meaning="Tickets of today whose service was completed.",
         kind="stat",
         width=4,
@@ -59,7 +66,7 @@ NOW: tuple[Panel, ...] = (
     panel(
         "Did not come",
         "percentunit",
-        (f"sum({_today('no_show')}) / (sum({_today('no_show', 'completed', 'serving')}) > 0)", "of those called"),
+        (f"sum({_at_sites('no_show')}) / (sum({_at_sites('no_show', 'completed', 'serving')}) > 0)", "of those called"),
         meaning="Share of those called today who never came to the counter.",
         kind="stat",
         width=4,
@@ -72,7 +79,11 @@ DAY: tuple[Panel, ...] = (
     panel(
         "Tickets of today by state",
         "short",
-        (f"sum by (status) ({_today()})", "{{status}}"),
+        (_mean("completed"), "completed"),
+        (_mean("no_show"), "did not come"),
+        (_mean("cancelled", "expired", "void", "transferred"), "given back or expired"),
+        (_mean("called", "serving", "on_hold"), "at a counter"),
+        (_mean("waiting", "reserved", "printing"), "waiting"),
         meaning="Upon each other they are all tickets issued; the day of each site begins anew at its midnight.",
         kind="stacked",
     ),
@@ -108,8 +119,8 @@ DAY: tuple[Panel, ...] = (
     panel(
         "Counters at work over the day",
         "short",
-        (f"sum by (site) ({_today('called', 'serving')})", "{{site}}: at work"),
-        (f"max by (site) (mpp_counters{{{HERE}}})", "{{site}}: in use"),
+        (_at_sites("called", "serving"), "{{site}}: at work"),
+        (f"max by (site) (mpp_counters{{{HERE}}})", "{{site}}: in all"),
         meaning="People wait and counters are idle: nobody calls. All are busy: more counters are needed.",
     ),
     panel(
@@ -166,7 +177,8 @@ FOLLOWING: tuple[Panel, ...] = (
         "Webhooks paused",
         "short",
         (f"max by (regency) (mpp_webhooks_paused{{{REGENCY_ONLY}}})", "paused"),
-        meaning="Their owner has to resume them; what waits is kept for seven days.",
+        meaning="Their owner has to resume them; what waits is kept for seven days. Counted every ten minutes.",
+        empty="not counted yet",
         limit=1,
     ),
 )

@@ -33,7 +33,7 @@ LABELS = {"site", "lane"} | {
 
 REGENCIES = 514
 PAGE_LINES = 20_000
-"""What one process may show with all regencies; see decision 0019 for what it costs."""
+"""What one process may show with all regencies; see decision 0020 for what it costs."""
 
 WITH_REGENCY: dict[str, dict[str, dict[str, int]]] = {
     "ticketing": {
