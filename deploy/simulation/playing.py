@@ -63,6 +63,8 @@ class Outcome:
     """Malls at which a day could not be played to its end, and why."""
     repeats: int = 0
     seconds: float = 0.0
+    speed: float | None = None
+    """How many times faster than the real day; `None`: as fast as it went."""
 
     @property
     def agreed(self) -> bool:
@@ -109,7 +111,7 @@ class Simulation:
 
     def play(self, look: Callable[[], None]) -> Outcome:
         """Play all days; `look` is called often, and may raise `KeyboardInterrupt`, which stops playing politely."""
-        began, outcome = time.monotonic(), Outcome()
+        began, outcome = time.monotonic(), Outcome(speed=self._wishes.speed)
         end = None if self._wishes.minutes is None else began + self._wishes.minutes * 60
         day = 0
         while not self._stopped and (day < self._wishes.days if end is None else time.monotonic() < end):
@@ -203,4 +205,4 @@ def stage(malls: Sequence[Mall], wishes: Wishes) -> str:
     speed = "as fast as it goes" if wishes.speed is None else f"{wishes.speed:g} times faster than the real day"
     long = f"{wishes.minutes:g} minutes" if wishes.minutes is not None else "1 day" if wishes.days == 1 else f"{wishes.days} days"
     sites = "1 site" if len(malls) == 1 else f"{len(malls)} sites"
-    return f"Playing {long} at {sites} with {desks} counters, {speed}; --seed {wishes.seed} plays the same people again."
+    return f"Playing {long} at {sites} with {desks} counters, {speed}; --seed {wishes.seed} plays the same people again.\nWatch it at {wishes.url.rstrip('/')}/boards"

@@ -24,7 +24,7 @@ def closing(outcome: Outcome) -> list[str]:
     issued = sum(played.issued for played in outcome.played.values())
     strangers = sum(played.strangers for played in outcome.played.values())
     repeated = f", {outcome.repeats} requests repeated" if outcome.repeats else ""
-    lines = [f"{issued} numbers in {outcome.seconds:.0f} s{repeated}. Waits are real seconds."]
+    lines = [f"{issued} numbers in {outcome.seconds:.0f} s{repeated}. Waits are real seconds{_in_the_day(outcome)}."]
     if strangers:
         lines.append(
             f"Numbers of others that were called too: {strangers}; they count in every column but `issued`, `waiting` and the waits."
@@ -36,6 +36,14 @@ def closing(outcome: Outcome) -> list[str]:
     elif outcome.disagreements:
         lines.append("The reports of the platform agree with all that was played.")
     return lines + [f"FAILED {trouble}" for trouble in outcome.troubles]
+
+
+def _in_the_day(outcome: Outcome) -> str:
+    """Tell what people waited in the day that was played, which was pressed into real time."""
+    average = mean([wait for played in outcome.played.values() for wait in played.waits])
+    if outcome.speed is None or outcome.speed == 1 or average is None:
+        return ""
+    return f"; in the day that was played, {outcome.speed:g} times as long: {average * outcome.speed / 60:.0f} minutes on average"
 
 
 def _row(day: DayAtSite, played: Played, outcome: Outcome) -> Sequence[str]:

@@ -139,3 +139,10 @@ def test_the_summary_tells_each_difference(issued):
     assert head.split()[0] == "site"
     told = "DISAGREES oku-timur/martapura on 2026-05-04, issued: played 4, reported 5"
     assert (told in closing(outcome)) == (issued == 5)
+
+
+def test_the_summary_tells_what_a_wait_was_in_the_day_that_was_played():
+    """Three who were called waited 25 seconds on average; sixty times as long are 25 minutes."""
+    outcome = Outcome(played=a_day().played(), seconds=12.0)
+    assert "Waits are real seconds." in closing(outcome)[0]
+    assert "60 times as long: 25 minutes on average." in closing(replace(outcome, speed=60.0))[0]
