@@ -205,4 +205,7 @@ def stage(malls: Sequence[Mall], wishes: Wishes) -> str:
     speed = "as fast as it goes" if wishes.speed is None else f"{wishes.speed:g} times faster than the real day"
     long = f"{wishes.minutes:g} minutes" if wishes.minutes is not None else "1 day" if wishes.days == 1 else f"{wishes.days} days"
     sites = "1 site" if len(malls) == 1 else f"{len(malls)} sites"
-    return f"Playing {long} at {sites} with {desks} counters, {speed}; --seed {wishes.seed} plays the same people again.\nWatch it at {wishes.url.rstrip('/')}/boards"
+    return (
+        f"Playing {long} at {sites} with {desks} counters, {speed}; --seed {wishes.seed} plays the same people again.\n"
+        f"Watch it at {wishes.url.rstrip('/')}/boards"
+    )

@@ -8,17 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from playwright.sync_api import expect
 
 from deploy.servers.caddy import CaddyServer
+from deploy.servers.prometheus import PrometheusServer
 from gateway.problems import MEDIA_TYPE, problem
 from services.contracts.problems import LOCALES
 from tests.e2e.first_tickets import take_call_and_serve
+from tests.monitoring import MONITORING
 from tests.platform.browser import browser
 from tests.platform.client import Client
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.event_stream import event_stream
 from tests.platform.journeys import LAMPUNG_TIMUR, take_number
+from tests.processes import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
 
@@ -103,6 +107,21 @@ def test_what_does_not_go_on_for_ever_is_packed(entrance: Entrance):
         else:
             answer.read()
     assert packed == {"openapi.json": "gzip", LAMPUNG_TIMUR.site: "gzip", "stream": None}
+
+
+def test_prometheus_sees_whether_the_way_in_is_open(entrance: Entrance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """With the job that is delivered; the authority of this test's certificate is one that the machine trusts."""
+    configuration = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
+    job = next(job for job in configuration["scrape_configs"] if job["job_name"] == "entrance")
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump({"global": {"scrape_interval": "1s"}, "scrape_configs": [job]}))
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "targets" / "entrance.yml").write_text(yaml.safe_dump([{"targets": [f"localhost:{entrance.proxy.https_port}"]}]))
+    with PrometheusServer(tmp_path / "stranger", tmp_path / "prometheus.yml") as prometheus:
+        eventually(lambda: prometheus.query('up{job="entrance"} == 0'), within=20)  # a certificate of its own making
+    monkeypatch.setenv("SSL_CERT_FILE", str(entrance.proxy.root_certificate))
+    with PrometheusServer(tmp_path / "friend", tmp_path / "prometheus.yml") as prometheus:
+        eventually(lambda: prometheus.query('up{job="entrance"} == 1'), within=20)
+        assert prometheus.query('{__name__=~"mpp_.+"}') == []
 
 
 def test_while_a_gateway_is_away_the_other_one_does_its_work(entrance: Entrance, deployed_platform):
