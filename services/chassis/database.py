@@ -140,6 +140,7 @@ class UnitOfWork(Work):
         """Undo everything, events included, and let go of all locks."""
         super().restart()
         self.emitted.clear()
+        self.measured.clear()
         self.rouses = False
 
     @contextmanager

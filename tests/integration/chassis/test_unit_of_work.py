@@ -1,5 +1,6 @@
 """State, events, the command's result and its audit row are one transaction, bounded by the caller's deadline."""
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -369,3 +370,20 @@ print(sum(thread.wait() for thread in threads), psycopg.waiting.wait.__name__)
 def test_a_driver_s_error_that_is_a_broken_rule_stays_one(database, regency):
     with pytest.raises(DBAPIError), database.regency_work(regency) as work:
         work.execute(sa.text("INSERT INTO entry (account) VALUES (NULL)"))
+
+
+def test_only_what_is_committed_is_measured(database, regency):
+    shown: list[str] = []
+
+    def give_up() -> None:
+        raise RuntimeError
+
+    with database.regency_work(regency) as work:
+        work.measured.append(lambda: shown.append("before it began anew"))
+        work.restart()
+        with contextlib.suppress(RuntimeError), work.attempt():
+            work.measured.append(lambda: shown.append("given up"))
+            give_up()
+        work.measured.append(lambda: shown.append("done"))
+        assert shown == []
+    assert shown == ["done"]
