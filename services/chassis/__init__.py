@@ -15,5 +15,5 @@ event once           :mod:`.inbox` (deduplication, retry, dead letters), :mod:`.
 import os
 
 # Before anything imports psycopg: its C wait would block every green thread of the process (two threads on one row
-# lock hang it for good).
+# lock hang it for good). The services' connections wait in a cheaper way (:mod:`.green_waiting`).
 os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from services.chassis import metrics, round_trips
+from services.chassis import green_waiting, metrics, round_trips
 from services.chassis.errors import Blocked, Busy, DatabaseUnavailable, DeadlineExceeded, DomainError
 
 HOME = ""
@@ -24,6 +24,8 @@ HOME = ""
 
 LONGEST_WAIT = 5.0
 """Seconds that anybody waits for a connection; less when its deadline is nearer."""
+
+green_waiting.install()
 
 _UNKNOWN_ROLE = "22023"
 _TIMEOUTS = ("57014", "55P03", "25P04")  # of a statement, of a lock, of a transaction

@@ -360,11 +360,11 @@ def change(number):
 
 threads = [eventlet.spawn(change, number) for number in range(4)]
 import psycopg.waiting
-print(sum(thread.wait() for thread in threads), psycopg.waiting.wait.__name__)
+print(sum(thread.wait() for thread in threads), psycopg.waiting.wait.__module__)
 """
     command_line = [sys.executable, "-W", "ignore", "-c", program]
     done = subprocess.run(command_line, cwd=CHECKOUT, capture_output=True, text=True, timeout=30, check=False)
-    assert done.stdout.strip() == "6 wait_selector", done.stderr
+    assert done.stdout.strip() == "6 services.chassis.green_waiting", done.stderr
 
 
 def test_a_driver_s_error_that_is_a_broken_rule_stays_one(database, regency):
