@@ -6,10 +6,10 @@ request's content looked at, so that a refused caller learns nothing from it and
 
 from __future__ import annotations
 
+import os
 import re
 import time
 import traceback
-import uuid
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -50,7 +50,7 @@ class Exchange:
         self.method: str = environ["REQUEST_METHOD"]  # as it was sent: methods are case-sensitive
         headers = self.request.headers
         self.language = preferred_language(headers.get("Accept-Language"))
-        self.request_id = _given(headers.get("Request-Id"), _REQUEST_ID) or uuid.uuid4().hex
+        self.request_id = _given(headers.get("Request-Id"), _REQUEST_ID) or os.urandom(16).hex()
         self.traceparent = _given(headers.get("traceparent"), _TRACEPARENT) or _new_trace()
         self.route: Route | None = None
         self.regency: str | None = None
@@ -145,7 +145,7 @@ def _known_form(regency: str) -> str:
 
 
 def _new_trace() -> str:
-    return f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-00"
+    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00"
 
 
 def _given(value: str | None, pattern: re.Pattern[str]) -> str | None:

@@ -10,6 +10,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import jwt
@@ -34,10 +35,27 @@ CLOCK_SKEW_SECONDS: Final = 5
 
 LONGEST_TOKEN: Final = 4096
 
+MOST_REMEMBERED: Final = 2048
+"""Tokens whose signature is not calculated again; the one that came first makes room for the next."""
+
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 _CLAIMS = ["iss", "aud", "sub", "role", "iat", "exp", "jti"]
 """Claims that are never null; "regency" and "agencies" must be present too, and may be null. "site" binds a device to
 one site; other tokens lack it or have null."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """What a token of ours says: it cannot change, but its time comes and goes."""
+
+    actor: Actor
+    issued_at: int
+    expires: int
+
+    def actor_at(self, now: float) -> Actor:
+        if not self.issued_at - CLOCK_SKEW_SECONDS <= now < self.expires:
+            raise jwt.ExpiredSignatureError
+        return self.actor
 
 
 class AccessTokens:
@@ -46,6 +64,7 @@ class AccessTokens:
     def __init__(self, secret: str, now: Callable[[], float] = time.time) -> None:
         self._secret = secret
         self._now = now
+        self._seen: dict[str, _Verified] = {}
 
     def issue(self, identity: Mapping[str, Any]) -> dict[str, Any]:
         """Return the answer of ``POST /v1/auth/token`` for what ``catalog.authenticate`` said of the caller."""
@@ -77,26 +96,34 @@ class AccessTokens:
         if match is None:
             raise Refusal("token_invalid")
         try:
-            return _actor_of(self._verified(match[1]))
+            return self._verified(match[1]).actor_at(self._now())
         except (jwt.InvalidTokenError, KeyError, ValueError) as invalid:
             raise Refusal("token_invalid") from invalid
 
-    def _verified(self, token: str) -> dict[str, Any]:
+    def _verified(self, token: str) -> _Verified:
+        """Return what a token says whose signature and claims are right; whoever shows it again is not calculated again."""
+        known = self._seen.get(token)
+        if known is None:
+            known = self._read(token)
+            if len(self._seen) >= MOST_REMEMBERED:
+                self._seen.pop(next(iter(self._seen)))
+            self._seen[token] = known
+        return known
+
+    def _read(self, token: str) -> _Verified:
         claims = jwt.decode(
             token,
             self._secret,
             algorithms=[ALGORITHM],
             issuer=ISSUER,
             audience=AUDIENCE,
-            # times are checked below, against the clock that was passed in
+            # times are checked at each use, against the clock that was passed in
             options={"require": _CLAIMS, "verify_exp": False, "verify_iat": False, "verify_nbf": False},
         )
         issued_at, expires = claims["iat"], claims["exp"]
         if type(issued_at) is not int or type(expires) is not int:
             raise ValueError("times must be integers")
-        if not issued_at - CLOCK_SKEW_SECONDS <= self._now() < expires:
-            raise jwt.ExpiredSignatureError
-        return claims
+        return _Verified(_actor_of(claims), issued_at, expires)
 
 
 def _actor_of(claims: Mapping[str, Any]) -> Actor:

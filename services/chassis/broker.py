@@ -27,6 +27,8 @@ embedded_broker.register()
 CLOUDEVENTS = "cloudevents"
 kombu.serialization.register(CLOUDEVENTS, json.dumps, json.loads, CONTENT_TYPE, "utf-8")
 
+_compact = json.JSONEncoder(separators=(",", ":")).encode  # ``json.dumps`` would make an encoder for each message
+
 EVENT_EXCHANGE = Exchange("mpp.events", type="topic", durable=True)
 RPC_EXCHANGE = Exchange("nameko-rpc", type="topic", durable=True)
 
@@ -84,7 +86,7 @@ class Sender:
         self._url = url
         self._lock = threading.Lock()
         self._connection: Connection | None = None
-        self._producer: Any = None
+        self._channel: Any = None
 
     def send(
         self,
@@ -99,7 +101,7 @@ class Sender:
 
         :raises BrokerUnavailable: not handed over before the deadline.
         """
-        text = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
+        text = _compact(body)
         if not self._lock.acquire(timeout=max(0.0, deadline - time.time())):
             raise BrokerUnavailable("another message is stuck on the connection")
         try:
@@ -110,33 +112,27 @@ class Sender:
     def _send(self, text: str, exchange: str, routing_key: str, deadline: float, properties: dict[str, Any]) -> None:
         for attempt in (1, 2):
             try:
-                self._ensure_connected(deadline - time.time())
-                self._producer.publish(
-                    text,
-                    exchange=exchange,
-                    routing_key=routing_key,
-                    content_type="application/json",
-                    content_encoding="utf-8",
-                    delivery_mode=1,
-                    expiration=max(0.001, deadline - time.time()),
-                    retry=False,
-                    **properties,
-                )
+                channel = self._connected_channel(deadline - time.time())
+                expiration = str(max(1, int((deadline - time.time()) * 1000)))
+                given = {"delivery_mode": 1, "expiration": expiration, **properties}
+                message = channel.prepare_message(text, 0, "application/json", "utf-8", {}, given)
+                channel.basic_publish(message, exchange=exchange, routing_key=routing_key)
                 return
             except (*BROKER_ERRORS, BrokerUnavailable) as error:
                 self._drop()
                 if attempt == 2 or isinstance(error, BrokerUnavailable) or time.time() >= deadline:
                     raise BrokerUnavailable(type(error).__name__) from error
 
-    def _ensure_connected(self, remaining: float) -> None:
+    def _connected_channel(self, remaining: float) -> Any:
         """Connect when needed; neither that nor a write to a peer that stopped reading outlasts the deadline."""
         if self._connection is None:
             self._connection = connect(self._url, timeout=min(CONNECT_TIMEOUT, remaining))
-            self._producer = self._connection.Producer(auto_declare=False)
+            self._channel = self._connection.channel()
         _limit_writes(self._connection, remaining)
+        return self._channel
 
     def _drop(self) -> None:
-        connection, self._connection, self._producer = self._connection, None, None
+        connection, self._connection, self._channel = self._connection, None, None
         discard(connection)
 
     def close(self) -> None:

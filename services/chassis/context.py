@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 
@@ -21,7 +21,7 @@ class Actor:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form."""
-        return asdict(self)
+        return {"id": self.id, "role": self.role, "regency": self.regency, "agencies": self.agencies, "site": self.site}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
@@ -66,7 +66,7 @@ class CallContext:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form."""
-        return asdict(self)
+        return {**{name: getattr(self, name) for name in _FIELDS}, "actor": self.actor.to_dict()}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
@@ -74,9 +74,12 @@ class CallContext:
 
         :raises ValueError: the deadline is no instant. ``KeyError`` and ``TypeError`` when fields lack or are no fields.
         """
-        known = {name: data[name] for name in (field.name for field in fields(cls)) if name in data}
+        known = {name: data[name] for name in _FIELDS if name in data}
         deadline = float(data["deadline"])
         if not math.isfinite(deadline):
             raise ValueError("the deadline is no instant")
         deadline = min(deadline, time.time() + LONGEST_DEADLINE_SECONDS)
         return cls(**{**known, "actor": Actor.from_dict(data["actor"]), "deadline": deadline})
+
+
+_FIELDS = tuple(field.name for field in fields(CallContext))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 import time
@@ -12,8 +13,9 @@ from typing import Any
 
 from kombu import Connection, Queue
 
-from services.chassis.broker import BROKER_ERRORS, CLOUDEVENTS, HEARTBEAT, connect, discard
+from services.chassis.broker import BROKER_ERRORS, HEARTBEAT, connect, discard
 from services.chassis.errors import BrokerUnavailable
+from services.chassis.events import CONTENT_TYPE
 from services.chassis.logs import get_logger
 
 log = get_logger(__name__)
@@ -22,6 +24,8 @@ LONGEST_PAUSE = 2.0
 """Seconds between attempts to reconnect, at most; a broker that is back should be used at once."""
 
 TICK = 0.25
+
+_READABLE = frozenset({"application/json", CONTENT_TYPE})
 
 OnMessage = Callable[[Any, Any], None]
 
@@ -88,15 +92,7 @@ class Listener:
         connection = connect(self._url, heartbeat=HEARTBEAT)
         try:
             queues = self._queues()
-            consumer = connection.Consumer(
-                queues,
-                callbacks=[self._take],
-                no_ack=self._no_ack,
-                accept=["json", CLOUDEVENTS],
-                on_decode_error=self._on_undecodable,
-            )
-            if self._raw:
-                consumer.on_message = lambda message: self._take(message.body, message)
+            consumer = connection.Consumer(queues, on_message=self._receive, no_ack=self._no_ack)
             if self._prefetch:
                 consumer.qos(prefetch_count=self._prefetch)
             consumer.consume()
@@ -123,6 +119,19 @@ class Listener:
                 with self._writing:
                     connection.heartbeat_check()
                 next_check = time.monotonic() + 1.0
+
+    def _receive(self, message: Any) -> None:
+        # Kombu's own decoder calls a Python function for each object in the JSON.
+        body = message.body
+        if not self._raw:
+            try:
+                if message.content_type not in _READABLE:
+                    raise ValueError("not JSON")
+                body = json.loads(body)
+            except (ValueError, RecursionError) as error:
+                self._on_undecodable(message, error)
+                return
+        self._take(body, message)
 
     def _take(self, body: Any, message: Any) -> None:
         if self._stop_taking.is_set():

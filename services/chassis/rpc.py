@@ -11,7 +11,8 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from itertools import count
 from typing import Any
 
 from kombu import Queue
@@ -26,10 +27,24 @@ LONGEST_CONNECTING = 1.0
 """Seconds a call waits for the reply connection before it is refused; less when its deadline is nearer."""
 
 
-@dataclass
 class _Pending:
-    arrived: threading.Event = field(default_factory=threading.Event)
-    answer: dict[str, Any] | None = None
+    """Somebody who waits for an answer, for as long as the lock is held. (An event would be three objects more.)"""
+
+    __slots__ = ("_waiting", "answer")
+
+    def __init__(self) -> None:
+        self.answer: dict[str, Any] | None = None
+        self._waiting = threading.Lock()
+        self._waiting.acquire()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait to be ended; return whether that happened in time."""
+        return self._waiting.acquire(timeout=max(0.0, seconds))
+
+    def end(self) -> None:
+        """End the waiting, with the answer or without."""
+        with suppress(RuntimeError):  # ended before
+            self._waiting.release()
 
 
 class RpcClient:
@@ -39,6 +54,7 @@ class RpcClient:
         self._name = name
         self._sender = Sender(url)
         self._pending: dict[str, _Pending] = {}
+        self._prefix, self._numbers = f"{uuid.uuid4().hex}-", count()
         self._reply_to = ""
         self._listener = Listener(
             f"{name}.replies",
@@ -85,7 +101,7 @@ class RpcClient:
     def _exchange(self, service: str, method: str, payload: dict[str, Any], context: CallContext) -> dict[str, Any]:
         if not self._listener.connected.wait(max(0.0, min(LONGEST_CONNECTING, context.remaining()))):
             raise BrokerUnavailable("not connected")
-        correlation_id = uuid.uuid4().hex
+        correlation_id = f"{self._prefix}{next(self._numbers)}"
         pending = self._pending[correlation_id] = _Pending()
         try:
             self._sender.send(
@@ -96,7 +112,7 @@ class RpcClient:
                 reply_to=self._reply_to,
                 correlation_id=correlation_id,
             )
-            if not pending.arrived.wait(max(0.0, context.remaining())):
+            if not pending.wait(context.remaining()):
                 raise DeadlineExceeded(f"no answer from {service}")
         finally:
             self._pending.pop(correlation_id, None)
@@ -113,13 +129,13 @@ class RpcClient:
 
     def _on_lost(self) -> None:
         for pending in list(self._pending.values()):
-            pending.arrived.set()
+            pending.end()
 
     def _on_reply(self, body: Any, message: Any) -> None:
         pending = self._pending.get(message.properties.get("correlation_id", ""))
         if pending is not None and isinstance(body, dict):
             pending.answer = body
-            pending.arrived.set()
+            pending.end()
 
 
 _UNAVAILABLE = frozenset({"service_unavailable", "deadline_exceeded", "busy"})

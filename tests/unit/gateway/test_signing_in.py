@@ -5,6 +5,7 @@ import time
 import jwt
 import pytest
 
+from gateway import authentication
 from gateway.authentication import ALGORITHM, AUDIENCE, ISSUER, LIFETIME_SECONDS, AccessTokens
 from gateway.problems import Refusal
 from services.chassis.context import ANONYMOUS, Actor
@@ -124,3 +125,33 @@ def test_a_token_ends_when_it_says():
     now[0] += 1
     with pytest.raises(Refusal):
         tokens.actor(header)
+
+
+def test_a_token_that_was_accepted_before_is_refused_from_its_end_on(claims):
+    now = [float(claims["iat"])]
+    tokens, header = AccessTokens(SECRET, now=lambda: now[0]), signed(claims)
+    for moment in (claims["iat"], claims["iat"] + 1, claims["exp"] - 0.001):
+        now[0] = moment
+        assert tokens.actor(header).id == claims["sub"]
+    for moment in (claims["exp"], claims["exp"] + 3600, claims["iat"] - 6):
+        now[0] = moment
+        with pytest.raises(Refusal):
+            tokens.actor(header)
+
+
+def test_a_token_that_differs_from_an_accepted_one_is_looked_at(claims):
+    tokens, header = AccessTokens(SECRET), signed(claims)
+    tokens.actor(header)
+    head, body, signature = header.split(".")
+    forged = signed({**claims, "role": "administrator"}, secret="x" * 40).split(".")
+    for wrong in (f"{head}.{forged[1]}.{signature}", f"{head}.{body}.{forged[2]}", f"{head}.{body}."):
+        with pytest.raises(Refusal):
+            tokens.actor(wrong)
+
+
+def test_a_flood_of_tokens_takes_no_more_than_its_place(claims, monkeypatch):
+    monkeypatch.setattr(authentication, "MOST_REMEMBERED", 3)
+    tokens = AccessTokens(SECRET)
+    for number in range(10):
+        assert tokens.actor(signed({**claims, "jti": str(number)})).id == claims["sub"]
+        assert len(tokens._seen) <= 3
