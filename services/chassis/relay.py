@@ -29,7 +29,9 @@ log = get_logger(__name__)
 
 BATCH = 500
 POLL_SECONDS = 0.1
-"""Fallback for events of other replicas; the process's own commits wake the relay at once."""
+LONGEST_POLL_SECONDS = 1.0
+"""Looks without being woken, for what a replica left that died: less often the longer there was nothing. The process's own
+commits wake the relay at once."""
 
 MEASURE_SECONDS = 5.0
 
@@ -85,11 +87,11 @@ class Relay:
             try:
                 self._measure_in_time()
                 self._publisher.prepare()  # before rows are locked and a connection is taken
-                while self.publish_batch() == BATCH and not self._stopping.is_set():
-                    pass
+                published = self._publish_all()
                 if self._failing:
                     log.info("relay_recovered", service=self._database.service)
-                self._failing, pause = False, POLL_SECONDS
+                pause = POLL_SECONDS if published or self._failing else min(LONGEST_POLL_SECONDS, pause * 2)
+                self._failing = False
             except Unavailable as error:
                 pause = self._failed(str(error), pause)
             except Exception:
@@ -97,6 +99,14 @@ class Relay:
                 pause = self._failed("fault", pause)
         self._publisher.close()
         self.finished.set()
+
+    def _publish_all(self) -> int:
+        """Publish batches until one is not full; return how many events left the outbox."""
+        published = count = self.publish_batch()
+        while count == BATCH and not self._stopping.is_set():
+            count = self.publish_batch()
+            published += count
+        return published
 
     def publish_batch(self) -> int:
         """Publish up to :data:`BATCH` events; return how many left the outbox.

@@ -282,6 +282,7 @@ def run(broker) -> Iterator[Callable[[Database], Relay]]:
 
 def test_a_commit_of_its_own_process_wakes_the_relay(database, administration, run, regency, monkeypatch):
     monkeypatch.setattr(relay, "POLL_SECONDS", 30.0)
+    monkeypatch.setattr(relay, "LONGEST_POLL_SECONDS", 30.0)
     run(database)
     for _ in range(3):
         happen(database, regency)
@@ -290,6 +291,23 @@ def test_a_commit_of_its_own_process_wakes_the_relay(database, administration, r
 
 def test_events_of_other_processes_are_found_by_polling(database, ledger_url, administration, run, regency):
     run(database)
+    other = Database("ledger", ledger_url)
+    happen(other, regency)
+    other.close()
+    eventually(lambda: waiting(administration) == 0, within=5)
+
+
+def test_a_relay_that_finds_nothing_looks_less_often_until_there_is_something(database, ledger_url, administration, run, regency):
+    relayed = run(database)
+    looks: list[float] = []
+    look = relayed.publish_batch
+
+    def noted() -> int:
+        looks.append(time.monotonic())
+        return look()
+
+    relayed.publish_batch = noted
+    eventually(lambda: len(looks) >= 3 and looks[-1] - looks[-2] > 0.9 * relay.LONGEST_POLL_SECONDS, within=20)
     other = Database("ledger", ledger_url)
     happen(other, regency)
     other.close()
