@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import threading
 import time
 
 from limits import RateLimitItem, parse
@@ -25,6 +26,36 @@ _IPV6_NETWORK = 64
 """A household or office owns a /64: counting single IPv6 addresses would limit nobody."""
 
 
+SWEEP_SECONDS = 10.0
+"""How often the windows that have ended are forgotten, of all clients."""
+
+
+class Windows(MemoryStorage):
+    """Counters in memory. The library's own way starts a thread at almost each count, to walk over all clients."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counting = threading.Lock()
+        self._sweep_at = 0.0
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        """Count, and return what was counted in this window of ``expiry`` seconds."""
+        with self._counting:
+            now = time.time()
+            if now >= self._sweep_at:
+                self._sweep(now)
+            counted = self.get(key) + amount
+            self.storage[key] = counted
+            self.expirations.setdefault(key, now + expiry)
+            return counted
+
+    def _sweep(self, now: float) -> None:
+        self._sweep_at = now + SWEEP_SECONDS
+        for key in [key for key, ends in self.expirations.items() if ends <= now]:
+            self.storage.pop(key, None)
+            self.expirations.pop(key, None)
+
+
 class RateLimits:
     """The limits of one gateway; rates are written like ``600/minute``. Raises ``SettingsError`` for other texts."""
 
@@ -32,7 +63,7 @@ class RateLimits:
         self._anonymous = _rate("MPP_ANONYMOUS_RATE", anonymous_rate)
         self._login = _rate("MPP_LOGIN_RATE", login_rate)
         self._watcher = parse(WATCHER_RATE)
-        self._windows = FixedWindowRateLimiter(MemoryStorage())
+        self._windows = FixedWindowRateLimiter(Windows())
 
     def count_anonymous(self, client: str) -> None:
         """Count a request without a valid token; raises ``Refusal("rate_limited")`` with ``Retry-After``."""

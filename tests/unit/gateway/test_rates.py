@@ -1,11 +1,15 @@
 """Limits on rate: for callers without an account and for attempts to log in, by client address."""
 
+import threading
+
 import pytest
 from limits import parse
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from gateway.rate_limit import RateLimits, client_of
+from gateway import rate_limit
+from gateway.problems import Refusal
+from gateway.rate_limit import RateLimits, Windows, client_of
 from services.chassis.settings import SettingsError
 
 pytestmark = pytest.mark.unit
@@ -99,3 +103,50 @@ def test_ipv4_clients_of_an_ipv6_listener_are_counted_one_by_one():
 def test_a_rate_that_is_none_is_said_to_be_none(rate):
     with pytest.raises(SettingsError, match="MPP_LOGIN_RATE"):
         RateLimits("1/minute", rate)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time that windows see; a list of one, to be changed."""
+    now = [1_000_000.0]
+    monkeypatch.setattr("limits.storage.memory.time.time", lambda: now[0])
+    return now
+
+
+def test_a_limit_begins_anew_when_its_window_has_ended(clock):
+    limits = RateLimits("2/minute", "1/minute")
+    for moment in (0.0, 60.0, 125.0):
+        clock[0] = 1_000_000.0 + moment
+        limits.count_anonymous("192.0.2.1")
+        limits.count_anonymous("192.0.2.1")
+        clock[0] += 59.9
+        with pytest.raises(Refusal):
+            limits.count_anonymous("192.0.2.1")
+
+
+def test_clients_that_come_no_more_are_forgotten(clock):
+    windows = Windows()
+    for number in range(50):
+        assert windows.incr(f"client-{number}", 60) == 1
+    clock[0] += 60 + rate_limit.SWEEP_SECONDS
+    windows.incr("another", 60)
+    assert (set(windows.storage), set(windows.expirations)) == ({"another"}, {"another"})
+
+
+def test_counting_starts_no_threads(monkeypatch):
+    windows = Windows()
+    windows.timer.join()
+    started: list[object] = []
+    monkeypatch.setattr(threading.Thread, "start", started.append)
+    assert [windows.incr("client", 60) for _ in range(3)] == [1, 2, 3]
+    assert started == []
+
+
+def test_counts_of_several_threads_are_all_counted():
+    windows = Windows()
+    threads = [threading.Thread(target=lambda: [windows.incr("client", 60) for _ in range(2000)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert windows.get("client") == 8000
