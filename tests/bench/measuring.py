@@ -31,6 +31,7 @@ MAIL_EVERY = 20
 """One citizen in so many wants mail when called."""
 DRAIN_SECONDS = 60.0
 READ_CONNECTIONS = 8
+MOST_BOARDS_READ = 50
 MOST_STREAMS = 600
 """Boards that are watched: every site's, up to this many."""
 
@@ -275,7 +276,7 @@ class Scenario:
         return {name: seconds * 1000 / took for name, seconds in books.spent().items()}
 
     def _reads(self, conditional: bool) -> Figures:
-        paths = sorted({f"/v1/{post.regency}/sites/{post.site}/board" for posts in self._posts for post in posts})
+        paths = sorted({f"/v1/{post.regency}/sites/{post.site}/board" for posts in self._posts for post in posts})[:MOST_BOARDS_READ]
         with self._load(Reads(self._platform.http_ports, paths, READ_CONNECTIONS, conditional), 1.0, self._effort.reads) as load:
             books = Books({"gateway": [process.pid for process in self._platform.gateways]})
             load.go()

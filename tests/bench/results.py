@@ -71,6 +71,7 @@ def _of_part(scenario: Scenario, base: Scenario | None, part: str) -> list[tuple
         (f"call-next answered to board, {name}, p50 / p99 ms", _pair(figures["call_on_board_after_answer_ms"])),
         (f"event to reporting, {name}, p50 / p99 ms", _pair(figures["event_lag_ms"]["reporting.ticketing"])),
         (f"until all was handled, {name}, s", f"{figures['drain_seconds']:.1f}"),
+        (f"begun over 1 s late, refused, {name}", f"{figures['late']}, {figures['refused']}"),
     ]
     return rows
 

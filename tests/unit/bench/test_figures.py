@@ -31,6 +31,8 @@ def scenario(journeys_per_second: float = 30.0, cost: float = 40.0, tps: tuple[f
         "event_lag_ms": {"reporting.ticketing": shares(11, 12)},
         "drain_seconds": 0.2,
         "other_work": 0.01,
+        "late": 0,
+        "refused": 0,
     }
     before, after = ({"pgbench_per_second": each, "messages_per_second": 9.0} for each in tps)
     return {
