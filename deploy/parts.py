@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import services
 from services.chassis.connections import HOME, url_on
@@ -29,6 +30,12 @@ def projections(service: str) -> Projections:
     """Return the tables of a service that can be made again from what it was told, by consumer; empty when it has none."""
     store = import_module(f"services.{service}.store")
     found: Projections = getattr(store, "PROJECTIONS", {})
+    return found
+
+
+def after_restore(service: str) -> tuple[Any, ...]:
+    """Return the statements, each with ``:regency`` and ``:now``, that a service wants done after its tables were brought back."""
+    found: tuple[Any, ...] = getattr(import_module(f"services.{service}.store"), "AFTER_RESTORE", ())
     return found
 
 

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from deploy.cli.backup import backup, restore
 from deploy.cli.consumers import consumers
 from deploy.cli.dead_letters import dead_letters
 from deploy.cli.events import events
@@ -77,3 +78,5 @@ mpp.add_command(consumers)
 mpp.add_command(dead_letters)
 mpp.add_command(rebuild)
 mpp.add_command(simulate)
+mpp.add_command(backup)
+mpp.add_command(restore)

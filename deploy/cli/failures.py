@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from psycopg import OperationalError as DriverError
 from sqlalchemy.exc import OperationalError
 
+from deploy.backup.failure import BackupError
 from deploy.embedded.platform import StartError
 from deploy.outside.management import ManagementError
 from deploy.seed import SeedError
@@ -25,7 +27,7 @@ def explained(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*arguments: Any, **options: Any) -> Any:
         try:
             return command(*arguments, **options)
-        except (SettingsError, SeedError, ServerError, StartError, ManagementError) as error:
+        except (SettingsError, SeedError, ServerError, StartError, ManagementError, BackupError) as error:
             raise click.ClickException(str(error)) from error
         except PayloadInvalid as error:
             reasons = (f"{each['field']}: {each['message']}" for each in error.details["errors"])
@@ -37,5 +39,7 @@ def explained(command: Callable[..., Any]) -> Callable[..., Any]:
         except OperationalError as error:
             reason = str(error.orig).splitlines()[0]
             raise click.ClickException(f"The database cannot be reached: {reason}") from error
+        except DriverError as error:
+            raise click.ClickException(f"The database cannot be reached: {str(error).splitlines()[0]}") from error
 
     return wrapped

@@ -20,9 +20,10 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from services.chassis.platform_functions import FUNCTIONS
-from services.chassis.revisions import CHASSIS_MIGRATIONS, NeededRevisions
+from services.chassis.revisions import CHASSIS_MIGRATIONS, NONE, NeededRevisions, Revisions
 from services.chassis.tenancy import group_of, role_of, schema_of
 
 LOCK_TIMEOUT = "5s"
@@ -32,6 +33,9 @@ MONTHS_AHEAD = 2
 
 APPEND_ONLY = ("event_log", "audit_log")
 """What happened is neither changed nor removed, not even by the service itself."""
+
+LOCKING_ATTEMPTS = 10
+"""How often to ask for the tables of a regency that is at work before giving up; each attempt waits for two seconds."""
 
 _TABLES = """
     SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -45,6 +49,9 @@ _OPEN_COMMON_DATABASES = """
     GROUP BY datname ORDER BY datname
 """
 """Grantee 0 is everybody."""
+
+LOCKED = ("55P03", "40P01")
+"""Codes of PostgreSQL for a lock that was not to be had in time, and for a deadlock."""
 
 Progress = Callable[[str], None]
 
@@ -64,7 +71,7 @@ class Provisioner:
         self.service = service
         self._login: URL = sa.make_url(login_url)
         self._admin: URL = sa.make_url(admin_url).set(drivername="postgresql+psycopg")
-        self._migrations = migrations
+        self.migrations = migrations
         if not self._login.database or not self._login.username:
             raise ValueError(f"the database URL of {service} names no database or no user")
 
@@ -108,13 +115,7 @@ class Provisioner:
     def register(self, regency: str, facts: Mapping[str, Any]) -> None:
         """Name a regency whose data are on another server, so that it is listed like the others."""
         with self._connected(self._own) as connection:
-            connection.execute(
-                sa.text(
-                    "INSERT INTO platform.regency (slug, facts, provisioned_at) VALUES (:slug, CAST(:facts AS jsonb), now())"
-                    " ON CONFLICT (slug) DO UPDATE SET facts = excluded.facts"
-                ),
-                {"slug": regency, "facts": json.dumps(dict(facts))},
-            )
+            self._name(connection, regency, facts)
             connection.commit()
 
     def migrate(self, progress: Progress = lambda line: None) -> MigrationReport:
@@ -135,6 +136,51 @@ class Provisioner:
                 report.done.append(regency)
                 progress(f"{self.service}: {position}/{len(regencies)} {regency}")
         return report
+
+    @contextmanager
+    def beside(self, regency: str, at: Revisions) -> Iterator[Connection]:
+        """Open a transaction with an empty schema beside the regency's own, as the migrations up to ``at`` make it.
+
+        What uses the regency's own schema notices nothing. Unless the caller commits, nothing of it is left.
+        """
+        with self._connected(self._own) as connection:
+            connection.execute(sa.text("SET statement_timeout = 0"))
+            self._lock(connection, regency)
+            self._ensure_regency_role(connection, regency)
+            connection.execute(sa.text(f"CREATE SCHEMA {_quoted(schema_beside(regency))}"))
+            self._upgrade(connection, schema_beside(regency), at)
+            yield connection
+
+    def bring_up_to_date(self, connection: Connection, regency: str) -> None:
+        """Run what is missing of the migrations in the schema beside."""
+        self._upgrade(connection, schema_beside(regency))
+
+    def take_from_others(self, connection: Connection, regency: str) -> None:
+        """Lock every table of the regency until the transaction ends; whoever works there waits from here on.
+
+        :raises OperationalError: others kept them locked all the time.
+        """
+        # At once: one after the other, as DROP does, meets others half way and ends in deadlocks.
+        tables = connection.execute(sa.text(_TABLES), {"schema": schema_of(regency)}).scalars().all()
+        names = ", ".join(f"{_quoted(schema_of(regency))}.{_quoted(name)}" for name in tables)
+        connection.execute(sa.text("SET LOCAL lock_timeout = '2s'"))
+        for attempt in range(1, LOCKING_ATTEMPTS + 1 if tables else 1):
+            try:
+                with connection.begin_nested():
+                    connection.execute(sa.text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
+            except OperationalError as error:
+                if attempt == LOCKING_ATTEMPTS or getattr(error.orig, "sqlstate", None) not in LOCKED:
+                    raise
+            else:
+                return
+
+    def put_in_place(self, connection: Connection, regency: str, facts: Mapping[str, Any]) -> None:
+        """Let the schema beside take the place of the regency's own, if there is one, with all rights."""
+        own, beside = _quoted(schema_of(regency)), _quoted(schema_beside(regency))
+        connection.execute(sa.text(f"DROP SCHEMA IF EXISTS {own} CASCADE"))
+        connection.execute(sa.text(f"ALTER SCHEMA {beside} RENAME TO {own}"))
+        self._name(connection, regency, facts)
+        self._migrate_regency(connection, regency)
 
     def regencies(self) -> dict[str, dict[str, Any]]:
         """Return the facts of all provisioned regencies by slug; empty when the database does not exist yet."""
@@ -158,6 +204,12 @@ class Provisioner:
         with self._connected(self._admin) as connection:
             return _found(connection, "SELECT 1 FROM pg_database WHERE datname = :name", name=self._login.database)
 
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """Connect to the service's database with the administrator's rights; the caller commits."""
+        with self._connected(self._own) as connection:
+            yield connection
+
     @property
     def _own(self) -> URL:
         return self._admin.set(database=self._login.database)
@@ -172,6 +224,17 @@ class Provisioner:
             connection.execute(sa.text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
             yield connection
         engine.dispose()
+
+    def _name(self, connection: Connection, regency: str, facts: Mapping[str, Any]) -> None:
+        """Let the regency exist for callers."""
+        connection.execute(
+            sa.text(
+                "INSERT INTO platform.regency AS known (slug, facts, provisioned_at) VALUES (:slug, CAST(:facts AS jsonb), now())"
+                " ON CONFLICT (slug) DO UPDATE SET facts = excluded.facts,"
+                " provisioned_at = coalesce(known.provisioned_at, excluded.provisioned_at)"
+            ),
+            {"slug": regency, "facts": json.dumps(dict(facts))},
+        )
 
     def _lock(self, connection: Connection, what: str) -> None:
         """Take the advisory lock of this service and regency until the transaction ends."""
@@ -225,19 +288,23 @@ class Provisioner:
                 {"schema": schema_of(regency), "month": month},
             )
         self._grant_regency(connection, regency)
-        needed = NeededRevisions.of(self._migrations).regency
+        needed = NeededRevisions.of(self.migrations).regency
         connection.execute(
             sa.text("UPDATE platform.regency SET chassis_revision = :chassis, service_revision = :service WHERE slug = :slug"),
             {"slug": regency, **asdict(needed)},
         )
 
-    def _upgrade(self, connection: Connection, schema: str) -> None:
-        """Run the chassis's and the service's own migrations in one schema, inside the open transaction."""
+    def _upgrade(self, connection: Connection, schema: str, to: Revisions | None = None) -> None:
+        """Run the chassis's and the service's own migrations in one schema, inside the open transaction.
+
+        :param to: no further than to these revisions.
+        """
         kind = "platform" if schema == "platform" else "regency"
         connection.execute(sa.text("SELECT set_config('search_path', :schema, true)"), {"schema": _quoted(schema)})
-        for owner, folder in (("chassis", CHASSIS_MIGRATIONS / kind), ("service", self._migrations / kind)):
-            if folder.is_dir():
-                _run_alembic(connection, folder, version_table=f"migrations_of_{owner}", schema=schema)
+        for owner, folder in (("chassis", CHASSIS_MIGRATIONS / kind), ("service", self.migrations / kind)):
+            revision = "head" if to is None else getattr(to, owner)
+            if folder.is_dir() and revision != NONE:
+                _run_alembic(connection, folder, revision, version_table=f"migrations_of_{owner}", schema=schema)
         if kind == "platform":
             for function in FUNCTIONS:
                 connection.exec_driver_sql(function.replace("%", "%%"))
@@ -290,7 +357,12 @@ class Provisioner:
             connection.execute(sa.text(statement))
 
 
-def _run_alembic(connection: Connection, folder: Path, *, version_table: str, schema: str) -> None:
+def schema_beside(regency: str) -> str:
+    """Return the name of the schema in which a regency is made anew; no regency can have it."""
+    return f"{schema_of(regency)}~beside"
+
+
+def _run_alembic(connection: Connection, folder: Path, to: str, *, version_table: str, schema: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(folder))
     config.set_main_option("version_locations", str(folder))
@@ -298,7 +370,7 @@ def _run_alembic(connection: Connection, folder: Path, *, version_table: str, sc
     script = ScriptDirectory(str(folder), version_locations=[str(folder)])
 
     def upgrade(revision: Any, _context: Any) -> Any:
-        return script._upgrade_revs("head", revision)  # what alembic's own command does
+        return script._upgrade_revs(to, revision)  # what alembic's own command does
 
     with EnvironmentContext(config, script, fn=upgrade) as environment:
         environment.configure(connection=connection, version_table=version_table, version_table_schema=schema)

@@ -1,0 +1,1 @@
+"""Backups of regencies over all services, and bringing them back."""
