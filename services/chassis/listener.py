@@ -13,6 +13,7 @@ from typing import Any
 
 from kombu import Connection, Queue
 
+from services.chassis.acknowledging import Untold
 from services.chassis.broker import BROKER_ERRORS, HEARTBEAT, connect, discard
 from services.chassis.errors import BrokerUnavailable
 from services.chassis.events import CONTENT_TYPE
@@ -62,6 +63,7 @@ class Listener:
         self._on_connected = on_connected
         self._on_lost = on_lost
         self._writing = threading.Lock()
+        self._untold = Untold(prefetch)
         self._stop_taking = threading.Event()
         self._stopped = threading.Event()
         self.connected = threading.Event()
@@ -93,6 +95,7 @@ class Listener:
         try:
             queues = self._queues()
             consumer = connection.Consumer(queues, on_message=self._receive, no_ack=self._no_ack)
+            self._untold.begin(consumer.channel)
             if self._prefetch:
                 consumer.qos(prefetch_count=self._prefetch)
             consumer.consume()
@@ -115,14 +118,19 @@ class Listener:
                     self._asked.popleft()(consumer.channel)
             with suppress(TimeoutError):
                 connection.drain_events(timeout=TICK)
+            if self._untold.is_due():
+                self._tell()
             if time.monotonic() >= next_check:
                 with self._writing:
                     connection.heartbeat_check()
                 next_check = time.monotonic() + 1.0
+        self._tell()
 
     def _receive(self, message: Any) -> None:
         # Kombu's own decoder calls a Python function for each object in the JSON.
         body = message.body
+        if not self._no_ack:
+            self._untold.received(message)
         if not self._raw:
             try:
                 if message.content_type not in _READABLE:
@@ -151,12 +159,17 @@ class Listener:
         return channel is None or channel.connection is None
 
     def acknowledge(self, message: Any) -> None:
-        """Tell the broker that a message is done; a lost connection means that it comes again."""
-        self._settle(message.ack)
+        """Tell the broker, soon, that a message is done; a lost connection means that it comes again."""
+        if self._untold.done(message):
+            self._tell()
 
     def give_back(self, message: Any) -> None:
         """Return a message to its queue for another consumer."""
+        self._untold.given_back(message)
         self._settle(message.requeue)
+
+    def _tell(self) -> None:
+        self._settle(self._untold.tell)
 
     def _settle(self, settle: Callable[[], None]) -> None:
         with self._writing:
