@@ -66,6 +66,8 @@ def simulate(**options: Any) -> None:
     The numbers are real numbers, and counters call whoever is next: do not play where citizens are served. With nobody
     else at work there, `GET /reports/daily` and `/reports/skm` must have changed by exactly what was played; otherwise
     every differing figure is told and the exit status is 1. Ctrl-C ends it with the summary of what was done.
+
+    SSL_CERT_FILE names the authority of a gateway's certificate where the machine does not know it.
     """
     if options["journeys"] is not None and options["per_hour"] is not None:
         raise click.UsageError("Either --journeys or --per-hour.")
