@@ -25,6 +25,7 @@ ALERTS = {rule["alert"]: rule for rule in alert_rules()}
 RUNBOOKS = MONITORING / "runbooks"
 FOREIGN = {
     "ALERTS",
+    "alertmanager_notifications_failed_total",
     "up",
     "rabbitmq_alarms_free_disk_space_watermark",
     "rabbitmq_alarms_memory_used_watermark",

@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("not_at
 SCRAPE_SECONDS = 1
 ONLY_LATER = {
     "ALERTS": "when one fires",
+    "alertmanager_notifications_failed_total": "where an Alertmanager runs",
     "mpp_dead_letters_waiting": "with a regency's first dead letter",
     "mpp_webhooks_paused": "ten minutes after the start",
 }

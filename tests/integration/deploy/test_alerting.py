@@ -89,9 +89,11 @@ def test_an_alert_reaches_webhook_and_mailbox_with_the_way_to_its_page(hurried: 
         variables = {**MAIL, "ALERT_SMTP_HOST": f"127.0.0.1:{mailbox.port}", "ALERT_SMTP_TLS": "false", "ALERT_WEBHOOK_URL": hook.url}
         with AlertmanagerServer(tmp_path / "alertmanager", variables, start=hurried / "start.sh") as alertmanager:
             (hurried / "targets" / "alertmanager.yml").write_text(json.dumps([{"targets": [f"127.0.0.1:{alertmanager.port}"]}]))
-            with PrometheusServer(tmp_path / "prometheus", hurried / "prometheus.yml"):
+            with PrometheusServer(tmp_path / "prometheus", hurried / "prometheus.yml") as prometheus:
                 eventually(lambda: told(hook) >= {"PartMissing", "BrokerDown"}, within=40)
                 eventually(lambda: any("PartMissing" in subject for subject in mailbox.subjects), within=20)
+                failed = eventually(lambda: prometheus.query("alertmanager_notifications_failed_total"))
+                assert {"email", "webhook"} <= {series["metric"]["integration"] for series in failed}, "0 before the first failure"
     missing = next(
         alert for alert in alerts(hook) if alert["labels"] == {"alertname": "PartMissing", "part": "ticketing", "severity": "critical"}
     )

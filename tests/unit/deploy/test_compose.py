@@ -126,6 +126,7 @@ def test_prometheus_finds_every_part_and_the_broker_by_the_names_of_their_servic
     told = configuration["alerting"]["alertmanagers"][0]["dns_sd_configs"][0]
     assert compose["services"]["alertmanager"]["ports"] == [f"127.0.0.1:{told['port']}:{told['port']}"]
     assert told["names"] == ["alertmanager"]
+    assert jobs["alertmanager"] == told
 
 
 @pytest.mark.unit
