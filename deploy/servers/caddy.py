@@ -1,11 +1,10 @@
 """A private Caddy from the installed program: the proxy of a deployment, on free ports of this machine."""
 
-import os
 import shutil
 import signal
 import ssl
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,11 +35,21 @@ def ensure_installed(report: Callable[[str], None] = lambda line: None) -> Path:
 class CaddyServer:
     """The deployment's proxy in front of gateways on this machine, as `localhost`; a context manager."""
 
-    def __init__(self, data_dir: Path, gateways: Sequence[int], *, report: Callable[[str], None] = lambda line: None) -> None:
-        """Prepare and start nothing yet; `gateways` are the ports of the gateways' replicas."""
+    def __init__(
+        self,
+        data_dir: Path,
+        environment: Mapping[str, str],
+        *,
+        report: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """Prepare and start nothing yet.
+
+        :param environment: the Caddyfile's variables, but for ports and folders, which are of this place. Among them where the
+            gateways are: `MPP_PROXY_UPSTREAMS`, such as `to 127.0.0.1:8000 127.0.0.1:8001`, or what finds them by name.
+        """
         self.data_dir = data_dir.resolve()
-        self.http_port, self.https_port = ports.free_port(), ports.free_port()
-        self._upstreams = "to " + " ".join(f"{ports.LOOPBACK}:{port}" for port in gateways)
+        self.http_port, self.https_port, self.health_port = (ports.free_port() for _ in range(3))
+        self._environment = dict(environment)
         self._report = report
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: Guard | None = None
@@ -67,14 +76,17 @@ class CaddyServer:
         program = ensure_installed(self._report)
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("MPP_")},
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(self.data_dir),
             "XDG_DATA_HOME": str(self.data_dir / "data"),
             "XDG_CONFIG_HOME": str(self.data_dir / "config"),
             "MPP_PROXY_HTTP_PORT": str(self.http_port),
             "MPP_PROXY_HTTPS_PORT": str(self.https_port),
-            "MPP_PROXY_UPSTREAMS": self._upstreams,
+            "MPP_PROXY_HEALTH_PORT": str(self.health_port),
+            **self._environment,
         }
-        command = [str(program), "run", "--adapter", "caddyfile", "--config", str(CADDYFILE)]
+        # The pid file is for the command line: by our folder in it the guard knows whom it may stop.
+        command = [str(program), "run", "--adapter", "caddyfile", "--config", str(CADDYFILE), "--pidfile", str(self.data_dir / "pid")]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._guard = Guard(self._process.pid, str(self.data_dir), "TERM")
@@ -82,16 +94,19 @@ class CaddyServer:
             self.stop()
             raise ServerError(f"Caddy did not start:\n{tail(self.log)}")
 
-    def stop(self) -> None:
-        """Stop it; nothing happens when it does not run."""
+    def stop(self) -> bool:
+        """Stop it and return whether it did so by itself; nothing happens when it does not run."""
+        polite = True
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            if not wait_for_exit(self._process, _STOP_SECONDS):
+            polite = wait_for_exit(self._process, _STOP_SECONDS)
+            if not polite:
                 self._process.kill()
                 wait_for_exit(self._process, _STOP_SECONDS)
         if self._guard is not None:
             self._guard.dismiss()
             self._guard = None
+        return polite
 
     def _has_ended(self) -> bool:
         return self._process is not None and self._process.poll() is not None

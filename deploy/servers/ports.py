@@ -10,13 +10,13 @@ _LOWEST = 15000
 _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this loopback port now."""
+def is_free(port: int, address: str = LOOPBACK) -> bool:
+    """Whether a server could listen on this port of a loopback address now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         # Servers set this too: connections of an earlier run that linger in TIME_WAIT do not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((address, port))
             probe.listen(1)
         except OSError:
             return False

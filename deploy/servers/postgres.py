@@ -10,6 +10,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -55,15 +56,16 @@ class PostgresServer:
 
     The folder holds `cluster` (the database), `admin-password`, `port`, `server.log` and `lock`. `port`: fixed port; without it
     a free one is chosen, and kept for the next start as long as it is free. `durable=False` trades safety against a crash of the
-    machine for speed.
+    machine for speed. `settings`: parameters of the server on top of ours.
     """
 
-    def __init__(self, data_dir: Path, port: int | None = None, *, durable: bool = True) -> None:
+    def __init__(self, data_dir: Path, port: int | None = None, *, durable: bool = True, settings: Mapping[str, str] | None = None) -> None:
         self.data_dir = data_dir.resolve()
         self.log = self.data_dir / "server.log"
         self._wanted_port = port
         self._port: int | None = None
         self._durable = durable
+        self._settings = dict(settings or {})
         self._cluster = self.data_dir / "cluster"
         # Shown in the titles of all server processes; that is how they are recognised after a crash.
         self._name = "mpp-" + hashlib.sha256(os.fsencode(self._cluster)).hexdigest()[:12]
@@ -238,6 +240,7 @@ class PostgresServer:
             settings = {
                 **_SETTINGS,
                 **({} if self._durable else _NOT_DURABLE),
+                **self._settings,
                 "cluster_name": self._name,
                 "hba_file": str(access),
                 "port": str(self._port),

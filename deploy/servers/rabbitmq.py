@@ -41,12 +41,14 @@ class RabbitMQServer:
         port: int | None = None,
         management_port: int | None = None,
         *,
+        configuration: str = "",
         report: Callable[[str], None] = lambda line: None,
     ) -> None:
+        """Prepare and start nothing yet; `configuration`: further lines of rabbitmq.conf, which override ours."""
         self.data_dir = data_dir.resolve()
         self._report = report
         self._wanted = {"amqp": port, "management": management_port}
-        self._node = RabbitMQNode(self.data_dir)
+        self._node = RabbitMQNode(self.data_dir, configuration)
         self._scripts: Path | None = None
         self._lock = FolderLock(self.data_dir)
         self._process: subprocess.Popen[bytes] | None = None
@@ -175,10 +177,14 @@ class RabbitMQServer:
 
     def ctl(self, *arguments: str) -> str:
         """Run rabbitmqctl on this broker and return what it prints; raises ServerError when it fails."""
+        return self.run("rabbitmqctl", *arguments)
+
+    def run(self, program: str, *arguments: str) -> str:
+        """Run one of RabbitMQ's own programs on this broker, as `ctl` does."""
         if self._scripts is None:
             raise ServerError("the broker has not been started")
         done = subprocess.run(
-            [str(self._scripts / "rabbitmqctl"), *arguments],
+            [str(self._scripts / program), *arguments],
             env=self._node.environment(),
             cwd=self.data_dir,
             stdin=subprocess.DEVNULL,
@@ -187,7 +193,7 @@ class RabbitMQServer:
             timeout=120,
         )
         if done.returncode != 0:
-            raise ServerError(f"rabbitmqctl {' '.join(arguments)}: {(done.stderr or done.stdout).decode(errors='replace').strip()}")
+            raise ServerError(f"{program} {' '.join(arguments)}: {(done.stderr or done.stdout).decode(errors='replace').strip()}")
         return done.stdout.decode(errors="replace")
 
     def _close(self) -> None:

@@ -36,8 +36,9 @@ raft.wal_max_size_bytes = 64000000
 class RabbitMQNode:
     """Identity and settings of one node; the processes belong to RabbitMQServer."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, configuration: str = "") -> None:
         self.folder = folder
+        self._configuration = configuration
         # Stands in the command lines of its processes; that is how they are recognised after a crash.
         self.name = "mpp-" + hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
         self._ports: dict[str, int] = {}
@@ -81,7 +82,7 @@ class RabbitMQNode:
         for secret in (self.folder / "admin-password", self.folder / "home" / ".erlang.cookie"):
             if not secret.exists():
                 write_private(secret, secrets.token_hex(24))
-        settings = _CONFIGURATION.format(**self._ports, user=ADMIN, password=self.password)
+        settings = _CONFIGURATION.format(**self._ports, user=ADMIN, password=self.password) + self._configuration
         write_private(self.folder / "rabbitmq.conf", settings)
         (self.folder / "enabled_plugins").write_text(_PLUGINS)
 

@@ -46,7 +46,8 @@ class Entrance:
 @pytest.fixture(scope="module")
 def entrance(server_folder: Path, deployed_platform: DeployedPlatform) -> Iterator[Entrance]:
     """Caddy as the compose file runs it, in front of two gateways."""
-    with CaddyServer(server_folder / "proxy", deployed_platform.http_ports) as proxy:
+    gateways = [f"127.0.0.1:{port}" for port in deployed_platform.http_ports]
+    with CaddyServer(server_folder / "proxy", {"MPP_PROXY_UPSTREAMS": f"to {' '.join(gateways)}"}) as proxy:
         yield Entrance(proxy, deployed_platform)
 
 

@@ -1,4 +1,4 @@
-"""The compose file says what `mpp run` needs, and asks for nothing that does not exist."""
+"""The compose file says what `mpp run` needs, asks for nothing that does not exist, and confines every container."""
 
 import re
 from pathlib import Path
@@ -9,31 +9,134 @@ import yaml
 
 from deploy.parts import PARTS
 from services.chassis.settings import SERVICES, Settings
+from tests.platform.compose import CHECKOUT, FILE, ComposeFile, new_env, seconds, size
 
-CHECKOUT = Path(__file__).resolve().parents[3]
 REQUIRED = {
     "ticketing": Settings.required_ticket_token_secret,
+    "notification": Settings.required_encryption_keys,
     "gateway": Settings.required_token_secret,
 }
+OWN_SECRETS = {
+    "catalog": {"MPP_CATALOG_PASSWORD"},
+    "ticketing": {"MPP_TICKETING_PASSWORD", "MPP_TICKET_TOKEN_SECRET"},
+    "notification": {"MPP_NOTIFICATION_PASSWORD", "MPP_ENCRYPTION_KEYS"},
+    "reporting": {"MPP_REPORTING_PASSWORD"},
+    "gateway": {"MPP_TOKEN_SECRET"},
+}
+STOP_LIMIT_SECONDS = 30  # services/chassis/process.py, which only a process of its own may import
+NAMES = sorted(yaml.safe_load(FILE.read_text())["services"])
 
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return (CHECKOUT / "docker-compose.yml").read_text()
+    return FILE.read_text()
 
 
 @pytest.fixture(scope="module")
-def compose(text: str) -> dict[str, Any]:
-    filled = re.sub(r"\$\{[A-Z_]+:\?[^}]*\}", "s" * 40, text)
-    return yaml.safe_load(filled)
+def file(tmp_path_factory: pytest.TempPathFactory) -> ComposeFile:
+    return ComposeFile.of(new_env(tmp_path_factory.mktemp("operator")))
+
+
+@pytest.fixture(scope="module")
+def compose(file: ComposeFile) -> dict[str, Any]:
+    return file.document
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("name", NAMES)
+def test_every_container_is_confined_and_bounded(file: ComposeFile, name: str):
+    service = file[name].raw
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "proxy" else [])
+    assert service["read_only"] is (name != "rabbitmq")
+    assert service["logging"]["driver"] == "json-file"
+    assert service["logging"]["options"].keys() == {"max-size", "max-file"}, "logs fill the disk"
+    assert size(service["mem_limit"])
+    assert "deploy" not in service, "limits stand in one place"
+    assert "privileged" not in service
+    assert not any("docker.sock" in volume for volume in service.get("volumes", []))
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("name", NAMES)
+def test_what_runs_comes_back_and_says_whether_it_is_well(file: ComposeFile, name: str):
+    service = file[name].raw
+    if name == "migrate":
+        assert service["restart"] == "no"
+        return
+    assert service["restart"] == "unless-stopped"
+    check = service["healthcheck"]
+    assert seconds(check["timeout"]) <= seconds(check["interval"]) <= 30
+    assert check["start_period"]
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("name", NAMES)
+def test_images_of_others_are_pinned_to_a_version_and_ours_is_never_looked_for_elsewhere(file: ComposeFile, name: str):
+    service = file[name].raw
+    if name not in {*PARTS, "migrate"}:
+        assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+(\.\d+)?(-[a-z]+)?", service["image"])
+        assert service["image"].count(".") == (1 if name == "postgres" else 2)
+        return
+    assert service["image"] == "mpp"
+    assert "build" in service or service["pull_policy"] == "never"
+
+
+@pytest.mark.unit
+def test_citizens_reach_the_proxy_and_the_proxy_reaches_nothing_but_gateways(file: ComposeFile):
+    def together(name: str) -> set[str]:
+        return {other.name for other in file if other.name != name and other.networks & file[name].networks}
+
+    assert together("proxy") == {"gateway"}
+    assert together("postgres") == {*SERVICES, "migrate"}
+    assert together("grafana") == {"prometheus", "alertmanager"}
+    assert "postgres" not in together("gateway") | together("prometheus")
+    assert "rabbitmq" in together("prometheus")
+    networks = file.document["networks"]
+    internal = {name for name, network in networks.items() if network and network.get("internal")}
+    for service in file:
+        outward = service.networks - internal
+        assert bool(outward) == bool("ports" in service.raw or service.name == "notification"), f"{service.name}: {outward}"
+
+
+@pytest.mark.unit
+def test_a_part_is_given_longer_to_stop_than_it_takes(file: ComposeFile):
+    for part in PARTS:
+        assert file[part].stop_grace > STOP_LIMIT_SECONDS
+        assert file[part].raw["init"] is True
+
+
+@pytest.mark.unit
+def test_the_database_has_connections_for_many_replicas_and_the_memory_that_it_is_told(file: ComposeFile):
+    settings = dict(part.removeprefix("-c").split("=") for part in file["postgres"].command[1:])
+    of_each_process = 5  # services/chassis/database.py, counted in tests/e2e/test_composed.py
+    kept_for_operators = 10  # migrate, seed, psql, and three that PostgreSQL keeps for itself
+    assert (int(settings["max_connections"]) - kept_for_operators) // of_each_process == 38, "as the comment says"
+    buffers, limit = _megabytes(settings["shared_buffers"]), file["postgres"].memory_limit // 2**20
+    assert buffers * 4 <= limit, "backends need more than the cache"
+    assert buffers < _megabytes(settings["effective_cache_size"]) < limit
+
+
+@pytest.mark.unit
+def test_the_broker_stops_publishers_before_the_kernel_stops_it(file: ComposeFile):
+    configuration = dict(re.findall(r"^([a-z_.]+) = (\S+)$", (CHECKOUT / "deploy/rabbitmq/mpp.conf").read_text(), re.MULTILINE))
+    watermark = int(configuration["vm_memory_high_watermark.absolute"].removesuffix("MiB")) * 2**20
+    assert watermark <= 0.6 * file["rabbitmq"].memory_limit
+    assert file["rabbitmq"].raw["ulimits"]["nofile"] >= 65_536
+    assert any("/etc/rabbitmq/conf.d/" in volume for volume in file["rabbitmq"].raw["volumes"])
+
+
+def _megabytes(text: str) -> int:
+    return int(text.removesuffix("MB"))
 
 
 @pytest.mark.unit
 @pytest.mark.parametrize("part", sorted(PARTS))
-def test_every_part_runs_with_the_settings_that_it_needs(compose, part):
-    service = compose["services"][part]
-    assert service["command"] == ["run", part]
-    settings = Settings.from_environment(service["environment"])
+def test_every_part_runs_with_the_settings_that_it_needs(file, part):
+    service = file[part]
+    assert service.command == ["run", part]
+    settings = Settings.from_environment(service.environment)
     settings.required_broker_url()
     if part in SERVICES:
         assert settings.database_url(part).startswith(f"postgresql://{part}:")
@@ -43,8 +146,12 @@ def test_every_part_runs_with_the_settings_that_it_needs(compose, part):
 
 @pytest.mark.unit
 @pytest.mark.parametrize("part", sorted(PARTS))
-def test_a_part_holds_no_secret_of_another_and_nothing_hinders_scaling(compose, part):
+def test_a_part_holds_no_secret_of_another_and_nothing_hinders_scaling(compose, file, part):
     service = compose["services"][part]
+    shared = {"RABBITMQ_PASSWORD"}  # one login for all parts
+    secrets = {value: name for name, value in file.variables.items() if len(value) == 64}
+    held = {name for secret, name in secrets.items() if any(secret in str(value) for value in service["environment"].values())}
+    assert held - shared == OWN_SECRETS[part]
     assert "MPP_ADMIN_DATABASE_URL" not in service["environment"]
     assert [name for name in service["environment"] if name.endswith("DATABASE_URL")] == (
         [f"MPP_{part.upper()}_DATABASE_URL"] if part in SERVICES else []
@@ -54,9 +161,9 @@ def test_a_part_holds_no_secret_of_another_and_nothing_hinders_scaling(compose, 
 
 
 @pytest.mark.unit
-def test_the_way_in_is_the_proxy_and_gateways_know_how_many_hops_away_citizens_are(compose):
-    proxy, gateway = compose["services"]["proxy"], compose["services"]["gateway"]
-    assert Settings.from_environment(gateway["environment"]).trusted_proxies == 1
+def test_the_way_in_is_the_proxy_and_gateways_know_how_many_hops_away_citizens_are(compose, file):
+    proxy = compose["services"]["proxy"]
+    assert Settings.from_environment(file["gateway"].environment).trusted_proxies == 1
     assert proxy["read_only"]
     assert "./deploy/proxy/Caddyfile:/etc/caddy/Caddyfile:ro" in proxy["volumes"]
     public = {name for name, service in compose["services"].items() for port in service.get("ports", []) if "127.0.0.1" not in port}
@@ -142,9 +249,9 @@ def test_whom_alerts_reach_is_what_env_says(compose):
 
 
 @pytest.mark.unit
-def test_grafana_has_no_known_password_and_finds_what_is_provided(compose):
+def test_grafana_has_no_known_password_and_finds_what_is_provided(compose, file):
     grafana = compose["services"]["grafana"]
-    assert grafana["environment"]["GF_SECURITY_ADMIN_PASSWORD"] == "s" * 40
+    assert grafana["environment"]["GF_SECURITY_ADMIN_PASSWORD"] == file.variables["GRAFANA_PASSWORD"]
     targets = {target: CHECKOUT / source for source, target, *_ in (volume.split(":") for volume in grafana["volumes"])}
     provisioning = targets["/etc/grafana/provisioning"]
     provider = yaml.safe_load((provisioning / "dashboards/mpp.yml").read_text())["providers"][0]
