@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from deploy.servers.ports import free_port
+from deploy.servers.account import Account, switch
+from deploy.servers.ports import LOOPBACK, free_port
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 START_SECONDS = 40.0
@@ -44,13 +45,15 @@ class ServiceProcess:
     """One process of the platform, with a probe port of its own and its log in a file."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str], log: Path) -> None:
-        self.probe_port = free_port()
+        self.host, self.probe_port = LOOPBACK, free_port()
         self._command = [sys.executable, "-W", "ignore", *command]
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("MPP_")},
             **environment,
             "MPP_PROBE_PORT": str(self.probe_port),
         }
+        self._folder = CHECKOUT
+        self._account: Account | None = None
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -80,7 +83,15 @@ class ServiceProcess:
     def start(self, *, wait: bool = True) -> None:
         """Start; with ``wait`` until it is ready."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, cwd=CHECKOUT, env=self._environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=self._folder,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                **switch(self._account),
+            )
         if wait:
             self.wait_ready()
 
@@ -110,7 +121,7 @@ class ServiceProcess:
 
     def probe(self, path: str, timeout: float = 3.0) -> tuple[int, str]:
         """Return status and body of one of the probe port's pages."""
-        url = f"http://127.0.0.1:{self.probe_port}{path}"
+        url = f"http://{self.host}:{self.probe_port}{path}"
         try:
             with urllib.request.urlopen(url, timeout=timeout) as answer:
                 return answer.status, answer.read().decode()

@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 UNANSWERED = 0
 """Status of an attempt that ended without an answer: connection refused, reset or timed out."""
@@ -197,6 +197,16 @@ class Client:
         if response.will_close:
             self.close()
         return response.status, answered, raw
+
+
+class WayIn(Protocol):
+    """A platform, however it runs, as clients see it: who has an account there is signed in."""
+
+    def client(self, account: str | None = None, *, ledger: Ledger | None = None) -> Client:
+        """Return a client signed in as `account`, or anonymous."""
+
+    def token(self, account: str) -> str:
+        """Return an account's access token."""
 
 
 def connection_to(port: int, tls: ssl.SSLContext | None, timeout: float) -> http.client.HTTPConnection:

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from deploy import regencies
 from deploy.seed import documents, seed
-from deploy.servers.ports import free_port
+from deploy.servers.ports import LOOPBACK, free_port
 from deploy.servers.postgres import PostgresServer
 from deploy.servers.rabbitmq import RabbitMQServer
 from services.catalog.usecases.operators import add_operator
@@ -23,6 +23,8 @@ from services.chassis.database import Database
 from services.chassis.rpc import RpcClient
 from services.chassis.settings import SERVICES, Settings
 from tests.platform.client import Client, Ledger
+from tests.platform.compose import ComposeFile
+from tests.platform.container import Servers
 from tests.processes import ServiceProcess, eventually
 
 STAFF = {
@@ -71,6 +73,7 @@ class DeployedPlatform:
         self._log_level = log_level
         self._gateway_environment = dict(gateway_environment or {})
         self.secrets = {name: self._secret(name) for name in ("MPP_TOKEN_SECRET", "MPP_TICKET_TOKEN_SECRET", "MPP_ENCRYPTION_KEYS")}
+        self._compose = ComposeFile(self._operators_env())
         self.mail_port = mail_port or free_port()
         """Where notification hands letters over; a test that wants some listens there."""
         self.http_ports = [free_port() for _ in range(gateways)]
@@ -92,6 +95,13 @@ class DeployedPlatform:
 
     # --- environment
 
+    def _operators_env(self) -> dict[str, str]:
+        """What stands in `.env`."""
+        databases = {f"MPP_{service.upper()}_PASSWORD": password for service, password in self._database_passwords.items()}
+        servers = {"POSTGRES_PASSWORD": self.postgres.password, "RABBITMQ_PASSWORD": self.rabbitmq.password}
+        elsewhere = {"MPP_SITE_ADDRESS": "localhost", "GRAFANA_PASSWORD": "of no part"}
+        return {**self.secrets, **databases, **servers, **elsewhere}
+
     def settings(self) -> Settings:
         """What an administrator's shell has set."""
         return Settings.from_environment(self.administrators_environment())
@@ -106,21 +116,18 @@ class DeployedPlatform:
         return self.postgres.url(service, service, self._database_passwords[service])
 
     def _environment(self, part: str) -> dict[str, str]:
-        """Each process gets what it needs and no more: no administrator's rights, no other service's database."""
-        common = {"MPP_BROKER_URL": self._broker_url, "MPP_LOG_LEVEL": self._log_level}
+        """What the compose file gives this part and no more; servers and addresses are those of this machine."""
+        own = Servers({"postgres:5432": f"{LOOPBACK}:{self.postgres.port}"}).translated(self._compose[part].environment)
+        own |= {"MPP_BROKER_URL": self._broker_url, "MPP_PROBE_HOST": LOOPBACK, "MPP_LOG_LEVEL": self._log_level}
         if part == "gateway":
-            # All test clients share one address.
-            rates = {"MPP_ANONYMOUS_RATE": "1000000/minute", "MPP_LOGIN_RATE": "1000000/minute"}
-            return {**common, **rates, "MPP_TOKEN_SECRET": self.secrets["MPP_TOKEN_SECRET"], **self._gateway_environment}
-        own = {f"MPP_{part.upper()}_DATABASE_URL": self.database_url(part)}
-        if part == "ticketing":
-            own["MPP_TICKET_TOKEN_SECRET"] = self.secrets["MPP_TICKET_TOKEN_SECRET"]
+            # All test clients share one address, and most come without a proxy.
+            own |= {"MPP_ANONYMOUS_RATE": "1000000/minute", "MPP_LOGIN_RATE": "1000000/minute"}
+            own |= {"MPP_HTTP_HOST": LOOPBACK, "MPP_TRUSTED_PROXIES": "0", **self._gateway_environment}
         if part == "notification":
-            own["MPP_ENCRYPTION_KEYS"] = self.secrets["MPP_ENCRYPTION_KEYS"]
             own |= {"MPP_SMTP_URL": f"smtp://127.0.0.1:{self.mail_port}", "MPP_MAIL_FROM": "MPP <antrean@mpp.example.id>"}
             own |= {"MPP_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8", "MPP_WEBHOOK_ALLOW_HTTP": "true"}
             own["MPP_PUBLIC_URL"] = "https://mpp.example.id"
-        return {**common, **own}
+        return own
 
     def _part(self, part: str, number: int = 1, **more: str) -> ServiceProcess:
         return ServiceProcess.of_part(part, {**self._environment(part), **more}, self.folder / f"{part}-{number}.log")

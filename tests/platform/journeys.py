@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.platform.client import Answer, Client, Ledger
-from tests.platform.deployment import DeployedPlatform
+from tests.platform.client import Answer, Client, Ledger, WayIn
 from tests.processes import eventually
 
 PRIORITY_CLASSES = (None, None, None, "elderly", "disability", "pregnant")
@@ -49,7 +48,7 @@ class Day:
     Each thread takes a number and then serves whoever is next, so that all that were issued are served in the end.
     """
 
-    platform: DeployedPlatform
+    platform: WayIn
     hall: Hall
     journeys: int
     ledger: Ledger = field(default_factory=Ledger)
@@ -77,7 +76,11 @@ class Day:
 
     def wait_served(self, share: float, within: float = 60.0) -> int:
         """Wait until this share of the journeys is over; return how many are."""
-        eventually(lambda: self._errors or len(self.completed) >= share * self.journeys, within=within, every=0.01)
+        return self.wait_completed(share * self.journeys, within)
+
+    def wait_completed(self, number: float, within: float = 60.0) -> int:
+        """Wait until so many journeys are over; return how many are."""
+        eventually(lambda: self._errors or len(self.completed) >= number, within=within, every=0.01)
         self.raise_error()
         return len(self.completed)
 
@@ -159,7 +162,7 @@ def serve_all(client: Client, hall: Hall, counter: str) -> list[str]:
     return numbers
 
 
-def empty(platform: DeployedPlatform, halls: Sequence[Hall]) -> None:
+def empty(platform: WayIn, halls: Sequence[Hall]) -> None:
     """Serve whoever an earlier test left waiting."""
     for hall in halls:
         client = platform.client(f"officer@{hall.regency}")
