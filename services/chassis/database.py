@@ -84,8 +84,8 @@ class Work:
 
     def later(
         self,
-        statement: Executable,
-        parameters: Mapping[str, Any] | None = None,
+        statement: sa.TextClause,
+        parameters: Mapping[str, Any],
         *,
         check: Check | None = None,
         refused: Refused | None = None,

@@ -10,18 +10,20 @@ Such a message is a simple query, whose values psycopg binds on this side, with 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 import psycopg
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 from sqlalchemy.engine import Engine
 
 Check = Callable[[int], None]
 """Is given the number of rows that a statement has written or found; may raise."""
 
-_PUT_OFF = "mpp_put_off"
+_dialect: sa.Dialect = psycopg_dialect.dialect()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,13 @@ class BatchingConnection(psycopg.Connection[Any]):
         self.waiting: list[_Statement] = []
         self.unchecked: list[tuple[Check, int]] = []
         self.cursor_factory = _BatchingCursor
+        self._binder = psycopg.ClientCursor(self)
 
-    def put_off(self, text: str) -> None:
-        """Have a statement without values sent before the next one."""
-        self.waiting.append(_Statement(text))
+    def put_off(self, statement: sa.TextClause, parameters: Mapping[str, Any], check: Check | None = None) -> None:
+        """Have a statement sent before the next one; ``check`` is called by :meth:`check` thereafter."""
+        text, processors = _compiled(statement)
+        values = {name: processors[name](value) if name in processors else value for name, value in parameters.items()}
+        self.waiting.append(_Statement(self._binder.mogrify(text, values), check))
 
     def forget(self) -> None:
         """Send nothing of what was put off."""
@@ -77,39 +82,30 @@ class _BatchingCursor(psycopg.ClientCursor[Any]):
     def executemany(self, query: Any, params_seq: Any, *, returning: bool = False) -> None:
         """Send one statement for each set of values, in one message."""
         *others, last = params_seq
-        for params in others:
-            self.put_off(query, params, None)
+        self._conn.waiting += [_Statement(self.mogrify(query, params)) for params in others]
         self.execute(query, last)
-
-    def put_off(self, query: Any, params: Any, check: Check | None) -> None:
-        """Keep a statement for the next :meth:`execute`."""
-        self._conn.waiting.append(_Statement(self.mogrify(query, params), check))
 
 
 def engine(url: sa.URL, **options: Any) -> Engine:
-    """Return an engine whose connections can put statements off (:func:`put_off`) and begin no transaction themselves."""
+    """Return an engine whose connections can put statements off and begin no transaction themselves."""
     made = sa.create_engine(url, isolation_level="AUTOCOMMIT", **options)
 
     @sa.event.listens_for(made, "do_connect")
     def connect(_dialect: Any, _record: Any, arguments: list[Any], more: dict[str, Any]) -> Any:
         return BatchingConnection.connect(*arguments, **more)
 
-    @sa.event.listens_for(made, "do_execute")
-    def execute(cursor: _BatchingCursor, statement: str, parameters: Any, context: Any) -> bool:
-        if _PUT_OFF not in context.execution_options:
-            return False
-        cursor.put_off(statement, parameters, context.execution_options[_PUT_OFF])
-        return True
-
     return made
-
-
-def put_off(connection: sa.Connection, statement: sa.Executable, parameters: Any, check: Check | None = None) -> None:
-    """Have a statement sent with the next one; ``check`` is called by :meth:`BatchingConnection.check` thereafter."""
-    connection.execute(statement, parameters, execution_options={_PUT_OFF: check})
 
 
 def batching(connection: sa.Connection) -> BatchingConnection:
     """Return the driver's connection below SQLAlchemy's."""
     driver: BatchingConnection = connection.connection.driver_connection  # type: ignore[assignment]
     return driver
+
+
+@cache
+def _compiled(statement: sa.TextClause) -> tuple[str, Mapping[str, Callable[[Any], Any]]]:
+    """Return a constant of some store as psycopg wants it, and what turns its values into what psycopg knows."""
+    compiled = statement.compile(dialect=_dialect)
+    processors = {name: bound.type.dialect_impl(_dialect).bind_processor(_dialect) for name, bound in compiled.binds.items()}
+    return str(compiled), {name: processor for name, processor in processors.items() if processor is not None}

@@ -14,7 +14,7 @@ from sqlalchemy.engine import CursorResult, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
-from services.chassis.round_trips import Check, batching, put_off
+from services.chassis.round_trips import Check, batching
 
 Refused = Callable[[BaseException], Exception | None]
 """Is given the driver's error of a message; returns what it means, ``None`` for nothing known."""
@@ -29,9 +29,9 @@ class Transaction:
         :param enter: the statement that decides role, schema and timeouts, with its ``settings``.
         """
         self.connection = engine.connect()
-        self._begin = "BEGIN READ ONLY" if read_only else "BEGIN"
+        self._begin = _BEGIN_READ_ONLY if read_only else _BEGIN
         self._enter = (enter, settings)
-        self._put_off: list[tuple[Executable, Mapping[str, Any] | None, Check | None]] = []
+        self._put_off: list[tuple[sa.TextClause, Mapping[str, Any], Check | None]] = []
         self._refused: list[Refused] = []
         self._fresh = True
         self._prepare()
@@ -51,9 +51,9 @@ class Transaction:
         batching(self.connection).check()
         return result
 
-    def later(self, statement: Executable, parameters: Mapping[str, Any] | None, check: Check | None, refused: Refused | None) -> None:
+    def later(self, statement: sa.TextClause, parameters: Mapping[str, Any], check: Check | None, refused: Refused | None) -> None:
         """Have a statement run with the next."""
-        put_off(self.connection, statement, parameters, check)
+        batching(self.connection).put_off(statement, parameters, check)
         self._put_off.append((statement, parameters, check))
         if refused is not None:
             self._refused.append(refused)
@@ -95,12 +95,12 @@ class Transaction:
         self.connection.rollback()
         self._prepare()
         for each in self._put_off:
-            put_off(self.connection, *each)
+            batching(self.connection).put_off(*each)
         return self.connection.execute(statement, parameters)
 
     def _prepare(self) -> None:
-        batching(self.connection).put_off(self._begin)
-        put_off(self.connection, *self._enter)
+        batching(self.connection).put_off(self._begin, {})
+        batching(self.connection).put_off(*self._enter)
 
     def _raise_meaning(self, error: DBAPIError) -> None:
         for refused in self._refused:
@@ -109,5 +109,7 @@ class Transaction:
                 raise told from error
 
 
+_BEGIN = sa.text("BEGIN")
+_BEGIN_READ_ONLY = sa.text("BEGIN READ ONLY")
 _NOTHING = sa.text("SELECT")
 _COMMIT = sa.text("COMMIT")

@@ -101,6 +101,7 @@ def plans(mall, act: Callable[[UnitOfWork], Any]) -> list[Plan]:
     found: list[Plan] = []
 
     def run(work: UnitOfWork) -> None:
+        work.later = lambda statement, parameters, **_: work.execute(statement, parameters)  # type: ignore[method-assign, assignment]
         sa.event.listen(work.connection, "before_cursor_execute", lambda *event: statements.append((event[2], event[3])))
         act(work)
 
