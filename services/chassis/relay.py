@@ -149,7 +149,7 @@ class Relay:
                     "regency": envelope.regency,
                     "sequence": envelope.sequence,
                 }
-        work.later(_HEADS, {"heads": json.dumps(list(heads.values()))})
+        work.execute(_HEADS, {"heads": json.dumps(list(heads.values()))})
 
     def _measure_in_time(self) -> None:
         """Measure the backlog every few seconds, above all while nothing can be published."""
