@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -172,3 +173,24 @@ def test_no_command_reads_the_past(old_mall):
         assert sum(plan.tickets_touched for plan in found) <= most, name
     [scan] = plans(old_mall, lambda work: work.execute(sa.text("SELECT count(*) FROM ticket WHERE returns = 7")))
     assert scan.tickets_touched >= PAST, "what is counted here would not show a scan"
+
+
+def test_a_command_takes_few_round_trips(new_mall, new_regency):
+    mall = new_mall(regency=new_regency())
+    [ktp] = mall.agency("CPL", "A", "KTP")
+    counter = mall.counter(1, ktp, agency="CPL")
+    for _ in range(2):  # the first opens the day and begins the service's pace
+        messages: list[str] = []
+        engine = mall.database._pools[""]._engine
+        sa.event.listen(engine, "before_cursor_execute", lambda *event, messages=messages: messages.append(event[2]))
+        trips = {}
+        for name, act in (
+            ("issue", lambda: mall.take(ktp, command_id=uuid.uuid4().hex)),
+            ("call", lambda: mall.call_next(counter)),
+            ("start", lambda: mall.start(mall.called)),
+            ("complete", lambda: mall.complete(mall.called)),
+        ):
+            messages.clear()
+            mall.called = act()
+            trips[name] = len(messages)
+    assert trips == {"issue": 4, "call": 3, "start": 2, "complete": 2}, "with COMMIT"
