@@ -13,14 +13,17 @@ _DOUBT_LETTERS = sa.text("""
 """)
 
 # Of events that had not been handled then: notices are kept and webhooks told, but whoever wanted a letter had it since.
+# What stands in the inbox may be anything: an event that nobody can handle must not hinder a restore.
 _PASS_OVER = sa.text("""
     WITH told AS (
-        SELECT CAST(payload->'data'->'ticket'->>'id' AS uuid) AS ticket,
-            max(CAST(payload->'data'->'ticket'->>'version' AS integer)) AS version
-        FROM inbox WHERE status = 'failed' AND jsonb_exists(payload->'data', 'ticket') GROUP BY 1
+        SELECT payload->'data'->'ticket'->>'id' AS ticket, max(
+            CASE jsonb_typeof(payload->'data'->'ticket'->'version')
+                WHEN 'number' THEN CAST(payload->'data'->'ticket'->>'version' AS numeric) END
+        ) AS version
+        FROM inbox WHERE status = 'failed' GROUP BY 1
     )
-    UPDATE subscription SET from_version = told.version FROM told
-    WHERE subscription.ticket = told.ticket AND subscription.from_version < told.version
+    UPDATE subscription SET from_version = CAST(least(told.version, 2147483647) AS integer) FROM told
+    WHERE CAST(subscription.ticket AS text) = told.ticket AND subscription.from_version < told.version
 """)
 
 _FORGET_HINTS = sa.text("DELETE FROM platform.delivery_hint WHERE regency = :regency")
