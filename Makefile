@@ -70,6 +70,10 @@ faults: install-dev ## Disturb the running platform in every way there is: the t
 fuzz: install-dev ## Send random requests to every operation, as every role: the thorough form of the API's conformance test
 	@exec $(BIN)/python -m pytest tests/e2e/test_api_conformance.py $(ARGS)
 
+.PHONY: restore-drill
+restore-drill: install-dev ## Bring a backup of everything back on bare servers and go on there: the thorough form of the test of backups
+	@exec $(BIN)/python -m pytest tests/e2e/test_backup.py $(ARGS)
+
 .PHONY: bench-board
 bench-board: install-dev ## Measure live boards: 2,000 streams, and how soon a call is seen (ARGS="--streams 200 --seconds 5")
 	@exec $(BIN)/python -W ignore -m tests.bench.boards $(ARGS)

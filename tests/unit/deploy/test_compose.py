@@ -62,7 +62,7 @@ def test_every_container_is_confined_and_bounded(file: ComposeFile, name: str):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_runs_comes_back_and_says_whether_it_is_well(file: ComposeFile, name: str):
     service = file[name].raw
-    if name == "migrate":
+    if name in ("migrate", "backup"):  # end when they have done what they were asked for
         assert service["restart"] == "no"
         return
     assert service["restart"] == "unless-stopped"
@@ -75,7 +75,7 @@ def test_what_runs_comes_back_and_says_whether_it_is_well(file: ComposeFile, nam
 @pytest.mark.parametrize("name", NAMES)
 def test_images_of_others_are_pinned_to_a_version_and_ours_is_never_looked_for_elsewhere(file: ComposeFile, name: str):
     service = file[name].raw
-    if name not in {*PARTS, "migrate"}:
+    if name not in {*PARTS, "migrate", "backup"}:
         assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+(\.\d+)?(-[a-z]+)?", service["image"])
         assert service["image"].count(".") == (1 if name == "postgres" else 2)
         return
@@ -89,7 +89,7 @@ def test_citizens_reach_the_proxy_and_the_proxy_reaches_nothing_but_gateways(fil
         return {other.name for other in file if other.name != name and other.networks & file[name].networks}
 
     assert together("proxy") == {"gateway"}
-    assert together("postgres") == {*SERVICES, "migrate"}
+    assert together("postgres") == {*SERVICES, "migrate", "backup"}
     assert together("grafana") == {"prometheus", "alertmanager"}
     assert "postgres" not in together("gateway") | together("prometheus")
     assert "rabbitmq" in together("prometheus")
@@ -260,3 +260,14 @@ def test_grafana_has_no_known_password_and_finds_what_is_provided(compose, file)
     assert (dashboards / Path(home).name).exists()
     datasource = yaml.safe_load((provisioning / "datasources/prometheus.yml").read_text())["datasources"][0]
     assert datasource["url"] == "http://prometheus:9090"
+
+
+@pytest.mark.unit
+def test_backups_are_made_without_an_administrator_s_right_and_read_where_they_are_restored(file):
+    saver, restorer = file["backup"], file["migrate"]
+    assert "MPP_ADMIN_DATABASE_URL" not in saver.environment
+    assert set(Settings.from_environment(saver.environment).database_urls) == set(SERVICES)
+    assert saver.raw["volumes"] == ["./backups:/backups"]
+    assert restorer.raw["volumes"] == ["./backups:/backups:ro"]
+    assert saver.environment["MPP_BACKUP_DIR"] == "/backups"
+    assert saver.raw["profiles"], "`up` starts it not"
