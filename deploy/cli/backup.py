@@ -23,6 +23,7 @@ from deploy.backup.snapshots import store_platform, store_regency
 from deploy.cli.failures import explained
 from services.chassis.database import Database
 from services.chassis.settings import SERVICES, Settings
+from services.chassis.tenancy import checked_slug
 
 REGENCIES = click.option("--regency", "regencies", multiple=True, help="Only this regency; may be repeated.")
 FILE = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
@@ -60,7 +61,7 @@ def create(regencies: tuple[str, ...], everything: bool, folder: Path, keep: int
     """
     _check_choice(regencies, everything)
     settings, now = Settings.from_environment(), datetime.now(UTC)
-    chosen = _known_regencies(settings) if everything else sorted(set(regencies))
+    chosen = _known_regencies(settings) if everything else sorted(map(checked_slug, set(regencies)))  # becomes part of a file's name
     what = folders.EVERYTHING if everything else chosen[0] if len(chosen) == 1 else "some"
     manifest = Manifest(version("mpp"), now)
     with _interruptible("no backup was made"), ArchiveWriter(folder / folders.name_of(what, now)) as writer:
