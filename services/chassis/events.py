@@ -39,6 +39,8 @@ class Event:
     subject: str
     data: dict[str, Any]
     site: str | None = None
+    traceparent: str | None = None
+    """Of what made it happen, where that is not the caller of its unit of work."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +136,14 @@ def _object(value: Any) -> dict[str, Any]:
 _RECORD = sa.text("""
     WITH given AS (
         SELECT * FROM jsonb_to_recordset(CAST(:events AS jsonb))
-            AS given(position int, type text, subject text, data jsonb)
+            AS given(position int, type text, subject text, data jsonb, traceparent text)
     ), head AS (
         INSERT INTO stream AS s (source, sequence) VALUES (:source, :count)
         ON CONFLICT (source) DO UPDATE SET sequence = s.sequence + excluded.sequence
         RETURNING s.sequence - :count AS base
     ), logged AS (
         INSERT INTO event_log (source, sequence, id, type, subject, time, data, traceparent)
-        SELECT :source, head.base + given.position, uuidv7(), given.type, given.subject, :time, given.data, :traceparent
+        SELECT :source, head.base + given.position, uuidv7(), given.type, given.subject, :time, given.data, given.traceparent
         FROM given CROSS JOIN head
         RETURNING source, sequence, id, type, subject, time, data, traceparent
     )
@@ -164,7 +166,13 @@ def record(work: UnitOfWork) -> None:
         by_stream[stream_of(work.service, work.regency, event.site)].append(event)
     for source in sorted(by_stream):
         rows = [
-            {"position": position, "type": event.type, "subject": event.subject, "data": event.data}
+            {
+                "position": position,
+                "type": event.type,
+                "subject": event.subject,
+                "data": event.data,
+                "traceparent": event.traceparent or work.context.traceparent,
+            }
             for position, event in enumerate(by_stream[source], start=1)
         ]
         work.later(
@@ -175,7 +183,6 @@ def record(work: UnitOfWork) -> None:
                 "count": len(rows),
                 "time": work.now,
                 "regency": work.regency,
-                "traceparent": work.context.traceparent,
             },
         )
 

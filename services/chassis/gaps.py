@@ -14,6 +14,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 
 from services.chassis import marks, metrics
@@ -30,6 +31,8 @@ GRACE_SECONDS = 5.0
 COMPARE_SECONDS = 30.0
 SWEEP_SECONDS = 1.0
 LISTEN_SECONDS = 2.0
+
+FORGET_EVERY = timedelta(minutes=1)
 TURN_SECONDS = 5.0
 """After so long a regency whose streams or retries take time gives the others their turn."""
 
@@ -84,6 +87,7 @@ class GapFinder:
         self._pauses: dict[Hashable, float] = {}
         self._not_before: dict[Hashable, float] = {}
         self._tended: dict[str, float] = {}
+        self._forget_after: dict[str, datetime] = {}
         self._turns: deque[str] = deque()
         self._tending: set[str] = set()
         self._compared = False
@@ -161,7 +165,7 @@ class GapFinder:
         """Now and then look at every regency: another process may have failed there, or died."""
         if time.monotonic() >= self._look_at:
             self._note(self._database.regencies())
-            self._look_at = time.monotonic() + 2 * self._compare_every
+            self._look_at = time.monotonic() + 4 * self._compare_every
 
     def _note(self, regencies: list[str]) -> None:
         self._inbox.troubled.update(regencies)
@@ -213,6 +217,9 @@ class GapFinder:
         try:
             with self._database.regency_work(regency, lock_timeout=LOCK_SECONDS) as work:
                 known, early = marks.advance(work, self._inbox.consumer)
+                if work.now >= self._forget_after.get(regency, work.now):
+                    marks.forget_handled(work, self._inbox.consumer)
+                    self._forget_after[regency] = work.now + FORGET_EVERY
         except DomainError as error:
             if error.code != "regency_unknown":
                 self._touched.add(regency)

@@ -67,4 +67,4 @@ def take_back(work: UnitOfWork, consumer: str, source: str, sequence: int) -> No
 
 def end(work: UnitOfWork, consumer: str, source: str, sequences: Sequence[int]) -> None:
     """Say that these handlings ended, in the transaction of their outcome."""
-    work.execute(_END, {"consumer": consumer, "source": source, "sequences": list(sequences)})
+    work.later(_END, {"consumer": consumer, "source": source, "sequences": list(sequences)})

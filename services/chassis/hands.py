@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 BLOCKED_SECONDS = 10.0
 """So long a regency is taken for blocked after it was found so; whoever tries again finds out."""
@@ -29,17 +30,16 @@ class Hands:
         self._moved: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    @contextmanager
-    def holding(self, regency: str) -> Iterator[Hold]:
-        """Have an event of a regency in hand."""
-        hold = Hold(self, regency)
+    def holding(self, regency: str) -> Hold:
+        """Have an event of a regency in hand from now on, until the hold ends."""
         with self._lock:
             self._held[regency] += 1
-        try:
-            yield hold
-        finally:
-            with self._lock:
-                self._release(hold)
+        return Hold(self, regency)
+
+    def let_go(self, hold: Hold) -> None:
+        """Have an event in hand no longer."""
+        with self._lock:
+            self._release(hold)
 
     def keeps(self, hold: Hold) -> bool:
         """Whether an event may stay in hand; it is let go of with the refusal, so that one of several can stay."""
@@ -88,6 +88,12 @@ class Hold:
         self.regency = regency
         self.released = False
         self._hands = hands
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._hands.let_go(self)
 
     def may_stay(self) -> bool:
         """Whether it may stay in hand; once told no, it counts no more."""

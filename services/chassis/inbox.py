@@ -10,10 +10,9 @@ operator lists, replays or drops.
 from __future__ import annotations
 
 import json
-import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -24,16 +23,14 @@ from services.chassis import inbox_rows as rows
 from services.chassis.connections import meaning
 from services.chassis.context import SYSTEM, CallContext
 from services.chassis.database import Database, UnitOfWork
-from services.chassis.errors import Busy, DatabaseUnavailable, PermanentFailure, Unavailable, code_of
+from services.chassis.errors import Blocked, Busy, DatabaseUnavailable, Unavailable, code_of
 from services.chassis.events import Envelope
+from services.chassis.handlers import GroupHandler
 from services.chassis.logs import get_logger
+from services.chassis.outcomes import MAX_ATTEMPTS, REASON_LENGTH, count_group, counted, observe_age, pause_after, reason_of, verdict
 
 log = get_logger(__name__)
 
-MAX_ATTEMPTS = 8
-FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 300.0
-REASON_LENGTH = 300
 HANDLER_SECONDS = 30.0
 """How long one handling may take; its unit of work ends then."""
 
@@ -43,13 +40,17 @@ LOCK_SECONDS = 2.0
 LEASE = timedelta(seconds=HANDLER_SECONDS + 5)
 """How long a retry belongs to who began it; then it died."""
 
-Handler = Callable[[UnitOfWork, Envelope], None]
+MOST_TOGETHER = 50
+"""Events in one transaction: its fixed cost is shared by then, and what a failure undoes is still little."""
+
+APART_SECONDS = 10.0
+"""So long after a group met a lock each event of the regency goes alone, so that the lock holds up only whom it concerns."""
 
 
 class Inbox:
     """What one consumer has received, in every regency's schema of its service."""
 
-    def __init__(self, database: Database, consumer: str, handler: Handler, *, max_attempts: int = MAX_ATTEMPTS) -> None:
+    def __init__(self, database: Database, consumer: str, handler: GroupHandler, *, max_attempts: int = MAX_ATTEMPTS) -> None:
         self.database = database
         self.consumer = consumer
         self._handler = handler
@@ -58,6 +59,7 @@ class Inbox:
         self.troubled: set[str] = set()
         """Regencies in which this process knows of events to retry, or to count anew."""
         self._with_dead: set[str] = set()
+        self._apart_until: dict[str, float] = {}
 
     def receive(self, event: Envelope, *, again: bool = False, announced: bool = False) -> str:
         """Handle one event; return ``handled``, ``duplicate``, ``failed`` or ``dead``.
@@ -79,11 +81,48 @@ class Inbox:
                 raise
 
     def receive_page(self, regency: str, events: Sequence[Envelope]) -> int:
-        """Handle events of one stream out of its log, in order; return how many were new. Raises like :meth:`receive`."""
+        """Handle events of one stream out of its log; return how many were new. Raises like :meth:`receive`."""
         suspects, new = self._announce(regency, events[0].source, [event.sequence for event in events]), 0
-        for event in events:
-            new += self.receive(event, again=event.sequence in suspects, announced=True) != "duplicate"
-        return new
+        calm = [event for event in events if event.sequence not in suspects]
+        for first in range(0, len(calm), MOST_TOGETHER):
+            group = calm[first : first + MOST_TOGETHER]
+            together = self.receive_together(group, announced=True)
+            new += self._new_alone(group) if together is None else together
+        return new + self._new_alone([event for event in events if event.sequence in suspects], again=True)
+
+    def _new_alone(self, events: Sequence[Envelope], *, again: bool = False) -> int:
+        return sum(self.receive(event, again=again, announced=True) != "duplicate" for event in events)
+
+    def receive_together(self, events: Sequence[Envelope], *, announced: bool = False) -> int | None:
+        """Handle events of one regency in one transaction; return how many were new.
+
+        ``None`` when that cannot be done: nothing has happened, and each must be received alone, which also shows whose
+        fault it is. Only for events that nobody had in hand before. Raises like :meth:`receive`.
+        """
+        first = events[0]
+        if len(events) == 1:
+            return int(self.receive(first, announced=announced) != "duplicate")
+        if time.monotonic() < self._apart_until.get(first.regency, 0.0):
+            return None
+        try:
+            with self.database.regency_work(first.regency, context=_context_of(first), lock_timeout=LOCK_SECONDS) as work:
+                new = rows.claim_all(work, self.consumer, events)
+                if announced:
+                    handling.end(work, self.consumer, first.source, [event.sequence for event in events])
+                if new:
+                    self._handler(work, new)
+        except (DatabaseUnavailable, Busy) as error:
+            if isinstance(error, Blocked):
+                self._apart_until[first.regency] = time.monotonic() + APART_SECONDS
+            raise
+        except Exception as error:
+            if code_of(error) == "regency_unknown":
+                raise
+            log.info("group_failed", consumer=self.consumer, regency=first.regency, events=len(events), reason=reason_of(error))
+            return None
+        observe_age(self.consumer, new, self.database.clock.now())
+        count_group(self.consumer, events, new)
+        return len(new)
 
     def _receive(self, event: Envelope, *, begun: bool) -> str:
         try:
@@ -91,22 +130,15 @@ class Inbox:
                 claim = rows.claim(work, self.consumer, event, begun=begun)
                 if claim is None:
                     return self._counted(event, "duplicate")
-                self._handle(work, replace(event, replayed=True) if claim.replayed else event)
+                self._handler(work, [replace(event, replayed=True) if claim.replayed else event])
         except (DatabaseUnavailable, Busy):
             raise
         except Exception as error:
             if code_of(error) == "regency_unknown":
                 raise
             return self._put_aside(event, error)
-        age = max(0.0, (self.database.clock.now() - event.time).total_seconds())
-        metrics.EVENT_AGE.labels(self.consumer).observe(age)
-        metrics.REGENCY_EVENT_AGE.labels(event.regency, self.consumer).observe(age)
+        observe_age(self.consumer, [event], self.database.clock.now())
         return self._counted(event, "handled")
-
-    def _handle(self, work: UnitOfWork, event: Envelope) -> None:
-        self._handler(work, event)
-        if event.replayed:
-            work.emitted.clear()  # what followed from it was told when it happened
 
     # --- snapshots
 
@@ -135,8 +167,7 @@ class Inbox:
             return
         with self.database.regency_work(regency, timeout=HANDLER_SECONDS, lock_timeout=LOCK_SECONDS) as work:
             rows.enter(work)
-            for item in items:
-                self._handle(work, replace(item, replayed=True))
+            self._handler(work, [replace(item, replayed=True) for item in sorted(items, key=lambda item: item.subject)])
             handling.end(work, self.consumer, items[0].source, [rows.key_of(item) for item in items])
 
     def _apply_alone(self, item: Envelope) -> None:
@@ -205,12 +236,12 @@ class Inbox:
         attempts = row.attempts + 1
         try:
             with work.attempt():
-                self._handle(work, event)
+                self._handler(work, [event])
         except Exception as error:
             if isinstance(meaning(error, impatient=True), (DatabaseUnavailable, Busy)):
                 raise
-            outcome = self._verdict(error, attempts)
-            self._settle(work, row, outcome, attempts, _reason(error))
+            outcome = verdict(error, attempts, self._max_attempts)
+            self._settle(work, row, outcome, attempts, reason_of(error))
         else:
             outcome = "handled"
             self._settle(work, row, outcome, attempts, None)
@@ -224,7 +255,7 @@ class Inbox:
     # --- what cannot be handled now
 
     def _put_aside(self, event: Envelope, error: Exception, key: int | None = None) -> str:
-        return self._record(event, self._verdict(error, 1), _reason(error), key=key)
+        return self._record(event, verdict(error, 1, self._max_attempts), reason_of(error), key=key)
 
     def _record(self, event: Envelope, status: str, reason: str, *, key: int | None = None) -> str:
         """Keep what could not be handled with its payload, or, when PostgreSQL refuses that, as dead without it."""
@@ -258,9 +289,6 @@ class Inbox:
                 work, self.consumer, event, key, status=status, next_attempt_at=next_attempt_at, reason=reason, payload=payload
             )
 
-    def _verdict(self, error: Exception, attempts: int) -> str:
-        return "dead" if isinstance(error, PermanentFailure) or attempts >= self._max_attempts else "failed"
-
     def _announce(self, regency: str, source: str, sequences: Sequence[int]) -> set[int]:
         with self.database.regency_work(regency, lock_timeout=LOCK_SECONDS) as work:
             return handling.announce(work, self.consumer, source, sequences)
@@ -275,13 +303,9 @@ class Inbox:
             handling.take_back(work, self.consumer, source, sequence)
 
     def _counted(self, event: Envelope, outcome: str) -> str:
-        metrics.EVENTS_HANDLED.labels(self.consumer, event.type, outcome).inc()
-        if outcome in ("failed", "dead"):
-            metrics.INBOX_FAILURES.labels(self.consumer, event.type).inc()
         if outcome == "dead":
-            metrics.DEAD_LETTERS.labels(self.consumer, event.type).inc()
             self.troubled.add(event.regency)  # so that those that wait are counted now
-        return outcome
+        return counted(self.consumer, event, outcome)
 
     def _show_dead(self, regency: str, waiting: int) -> None:
         """Show how many dead letters wait in a regency; most never have one, and are no series."""
@@ -293,18 +317,3 @@ class Inbox:
 def _context_of(event: Envelope) -> CallContext:
     """What a handler does belongs to the trace of the event that made it."""
     return CallContext(event.regency, SYSTEM, traceparent=event.traceparent).within(HANDLER_SECONDS)
-
-
-def pause_after(attempts: int) -> timedelta:
-    """Return how long to wait after the given number of failed attempts: doubling, capped, with jitter."""
-    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts - 1, 30))
-    return timedelta(seconds=longest * random.uniform(0.5, 1.0))  # noqa: S311  (jitter, not a secret)
-
-
-def _reason(error: Exception) -> str:
-    """Return a short reason without values: a driver's message may quote a row."""
-    code = code_of(error)
-    if code is not None:
-        return code
-    text = str(error) if isinstance(error, (PermanentFailure, KeyError, ValueError, TypeError)) else ""
-    return f"{type(error).__name__}: {text}"[:REASON_LENGTH]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +39,25 @@ _CLAIM_BEGUN = sa.text("""
     RETURNING (
         SELECT :sequence <= replay_until AND :sequence <> ALL(replay_failed) OR :sequence = ANY(replay_early)
         FROM stream_mark WHERE consumer = :consumer AND source = :source
+    ) AS replayed
+""")
+
+# In order of the key, so that two who claim the same events wait for each other one way only.
+_CLAIM_ALL = sa.text("""
+    WITH given AS (
+        SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:sequences AS bigint[]), CAST(:event_ids AS uuid[]), CAST(:types AS text[]))
+            AS given(source, sequence, event_id, type)
+    )
+    INSERT INTO inbox (consumer, source, sequence, event_id, type, status, received_at)
+    SELECT :consumer, source, sequence, event_id, type, 'handled', :now FROM given
+    WHERE NOT EXISTS (
+        SELECT 1 FROM stream_mark m WHERE m.consumer = :consumer AND m.source = given.source AND m.sequence >= given.sequence
+    )
+    ORDER BY source, sequence
+    ON CONFLICT (consumer, source, sequence) DO NOTHING
+    RETURNING source, sequence, (
+        SELECT inbox.sequence <= m.replay_until AND inbox.sequence <> ALL(m.replay_failed) OR inbox.sequence = ANY(m.replay_early)
+        FROM stream_mark m WHERE m.consumer = inbox.consumer AND m.source = inbox.source
     ) AS replayed
 """)
 
@@ -108,6 +129,26 @@ def claim(work: UnitOfWork, consumer: str, event: Envelope, *, begun: bool) -> A
     was announced or begun, which ends with this transaction.
     """
     return work.execute(_CLAIM_BEGUN if begun else _CLAIM, _row(work, consumer, event, event.sequence)).first()
+
+
+def claim_all(work: UnitOfWork, consumer: str, events: Sequence[Envelope]) -> list[Envelope]:
+    """Claim several events like :func:`claim`; return the new ones, each once, those among them ``replayed`` that are.
+
+    In order of subject and sequence: whoever handles several locks what belongs to one subject before the next one's.
+    """
+    given = {(event.source, event.sequence): event for event in reversed(events)}
+    row = {
+        "consumer": consumer,
+        "sources": [source for source, _ in given],
+        "sequences": [sequence for _, sequence in given],
+        "event_ids": [event.id for event in given.values()],
+        "types": [event.type for event in given.values()],
+        "now": work.now,
+    }
+    claimed = work.execute(_CLAIM_ALL, row)
+    new = [(given[row.source, row.sequence], bool(row.replayed)) for row in claimed]
+    events = [replace(event, replayed=True) if replayed else event for event, replayed in new]
+    return sorted(events, key=lambda event: (event.subject, event.source, event.sequence))
 
 
 def put_aside(work: UnitOfWork, consumer: str, event: Envelope, key: int | None, **outcome: Any) -> bool:

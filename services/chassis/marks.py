@@ -15,13 +15,23 @@ KEEP_HANDLED = timedelta(minutes=10)
 """Handled rows below the mark are kept this long, so that a statement that began before the mark moved still
 meets the row (the claim reads mark and row in one snapshot)."""
 
-# The mark moves to the end of the run that starts right after it. Dropped and dead events count as arrived.
+# The mark moves to the end of the run that starts right after it. Dropped and dead events count as arrived. Below the
+# mark lie ten minutes of handled rows, above it hardly any: so each stream is looked at from its mark on, and the streams
+# themselves are found by leaping from one to the next in the key.
 _ADVANCE = sa.text("""
-    WITH arrived AS (
-        SELECT i.source, i.sequence, coalesce(m.sequence, 0) AS mark,
-               row_number() OVER (PARTITION BY i.source ORDER BY i.sequence) AS place
-        FROM inbox i LEFT JOIN stream_mark m ON m.consumer = i.consumer AND m.source = i.source
-        WHERE i.consumer = :consumer AND i.sequence > coalesce(m.sequence, 0)
+    WITH RECURSIVE streams AS (
+        SELECT min(source) AS source FROM inbox WHERE consumer = :consumer
+        UNION ALL
+        SELECT (SELECT min(i.source) FROM inbox i WHERE i.consumer = :consumer AND i.source > streams.source)
+        FROM streams WHERE streams.source IS NOT NULL
+    ), arrived AS (
+        SELECT s.source, i.sequence, coalesce(m.sequence, 0) AS mark,
+               row_number() OVER (PARTITION BY s.source ORDER BY i.sequence) AS place
+        FROM streams s LEFT JOIN stream_mark m ON m.consumer = :consumer AND m.source = s.source
+        CROSS JOIN LATERAL (
+            SELECT sequence FROM inbox
+            WHERE consumer = :consumer AND source = s.source AND sequence > coalesce(m.sequence, 0) OFFSET 0
+        ) i
     ), contiguous AS (
         SELECT source, max(sequence) AS sequence FROM arrived WHERE sequence = mark + place GROUP BY source
     )
@@ -30,12 +40,20 @@ _ADVANCE = sa.text("""
     ON CONFLICT (consumer, source) DO UPDATE SET sequence = greatest(m.sequence, excluded.sequence)
 """)
 
-_MARKS = sa.text("SELECT source, sequence FROM stream_mark WHERE consumer = :consumer")
-
-_EARLY = sa.text("""
-    SELECT i.source, max(i.sequence) AS sequence FROM inbox i
-    LEFT JOIN stream_mark m ON m.consumer = i.consumer AND m.source = i.source
-    WHERE i.consumer = :consumer AND i.sequence > coalesce(m.sequence, 0) GROUP BY i.source
+_REACHED = sa.text("""
+    WITH RECURSIVE streams AS (
+        SELECT min(source) AS source FROM inbox WHERE consumer = :consumer
+        UNION ALL
+        SELECT (SELECT min(i.source) FROM inbox i WHERE i.consumer = :consumer AND i.source > streams.source)
+        FROM streams WHERE streams.source IS NOT NULL
+    )
+    SELECT known.source, m.sequence AS mark, (
+        SELECT max(i.sequence) FROM inbox i
+        WHERE i.consumer = :consumer AND i.source = known.source AND i.sequence > coalesce(m.sequence, 0)
+    ) AS early
+    FROM (
+        SELECT source FROM streams WHERE source IS NOT NULL UNION SELECT source FROM stream_mark WHERE consumer = :consumer
+    ) AS known LEFT JOIN stream_mark m ON m.consumer = :consumer AND m.source = known.source
 """)
 
 # Snapshot items that failed and were handled since have numbers below zero, below every mark.
@@ -84,16 +102,18 @@ class Standing:
 
 
 def advance(work: UnitOfWork, consumer: str) -> tuple[dict[str, int], dict[str, int]]:
-    """Move the marks of a consumer in one regency as far as events arrived; return all marks, and what arrived above them.
-
-    What lies below is forgotten after a while.
-    """
+    """Move the marks of a consumer in one regency as far as events arrived; return all marks, and what arrived above them."""
     key = {"consumer": consumer}
-    work.execute(_ADVANCE, key)
-    marks = {row.source: row.sequence for row in work.execute(_MARKS, key)}
-    early = {row.source: row.sequence for row in work.execute(_EARLY, key)}
-    work.execute(_PURGE, {**key, "before": work.now - KEEP_HANDLED})
+    work.later(_ADVANCE, key)
+    reached = work.execute(_REACHED, key).all()
+    marks = {row.source: row.mark for row in reached if row.mark is not None}
+    early = {row.source: row.early for row in reached if row.early is not None}
     return marks, early
+
+
+def forget_handled(work: UnitOfWork, consumer: str) -> None:
+    """Delete what was handled a while ago and lies below the marks."""
+    work.later(_PURGE, {"consumer": consumer, "before": work.now - KEEP_HANDLED})
 
 
 def standing(work: UnitOfWork, consumer: str, source: str, after: int, cut: int) -> Standing:

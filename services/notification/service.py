@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from nameko.extensions import DependencyProvider
@@ -163,10 +164,10 @@ class NotificationService(Service):
         """End a subscription from a mail."""
         return usecases.unsubscribe(work, data)
 
-    @subscribe(NOTIFICATION_TICKETING)
-    def on_ticket_changed(self, work: UnitOfWork, event: Envelope) -> None:
+    @subscribe(NOTIFICATION_TICKETING, together=True)
+    def on_tickets_changed(self, work: UnitOfWork, events: Sequence[Envelope]) -> None:
         """Follow the tickets."""
-        usecases.apply_ticket_event(work, event)
+        usecases.apply_ticket_events(work, events)
 
     @subscribe(NOTIFICATION_CATALOG)
     def on_catalog_changed(self, work: UnitOfWork, event: Envelope) -> None:

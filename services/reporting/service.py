@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from services.chassis.asking import asking_command
@@ -40,10 +41,10 @@ class ReportingService(Service):
         """What a citizen says of a visit."""
         return usecases.submit_survey(work, data)
 
-    @subscribe(REPORTING_TICKETING)
-    def on_ticket_changed(self, work: UnitOfWork, event: Envelope) -> None:
+    @subscribe(REPORTING_TICKETING, together=True)
+    def on_tickets_changed(self, work: UnitOfWork, events: Sequence[Envelope]) -> None:
         """Follow the tickets."""
-        usecases.apply_ticket_event(work, event)
+        usecases.apply_ticket_events(work, events)
 
     @subscribe(REPORTING_CATALOG)
     def on_catalog_changed(self, work: UnitOfWork, event: Envelope) -> None:

@@ -2,15 +2,30 @@
 
 from services.notification.store import deliveries, hints, keys, mail, webhooks
 from services.notification.store.after_restore import AFTER_RESTORE
-from services.notification.store.notices import PROJECTIONS, follow, keep_notice, keep_place_name, newest_heard, newest_notices
+from services.notification.store.notices import (
+    PROJECTIONS,
+    Audience,
+    Notice,
+    Version,
+    audience_of,
+    follow,
+    keep_notices,
+    keep_place_name,
+    newest_heard,
+    newest_notices,
+)
 
 __all__ = [
     "AFTER_RESTORE",
     "PROJECTIONS",
+    "Audience",
+    "Notice",
+    "Version",
+    "audience_of",
     "deliveries",
     "follow",
     "hints",
-    "keep_notice",
+    "keep_notices",
     "keep_place_name",
     "keys",
     "mail",

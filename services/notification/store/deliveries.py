@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,16 +19,18 @@ CLOCKS_APART = timedelta(seconds=5)
 
 _PLAN_WEBHOOKS = sa.text("""
     WITH wanting AS (
-        SELECT id FROM webhook
-        WHERE ('*' = ANY(events) OR :type = ANY(events) OR :aggregate || '.*' = ANY(events))
-          AND (site IS NULL OR site = :site) AND created_at <= CAST(:happened_at AS timestamptz) + :clocks_apart
+        SELECT webhook.id AS webhook, given.id, given.type, given.body
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:types AS text[]), CAST(:sites AS text[]), CAST(:times AS timestamptz[]),
+            CAST(:bodies AS text[])) AS given(id, type, site, time, body)
+        JOIN webhook ON ('*' = ANY(events) OR given.type = ANY(events) OR split_part(given.type, '.', 1) || '.*' = ANY(events))
+            AND (webhook.site IS NULL OR webhook.site = given.site) AND webhook.created_at <= given.time + :clocks_apart
     ), kept AS (
         INSERT INTO published_event (id, body, created_at)
-        SELECT CAST(:event_id AS uuid), :body, :now WHERE EXISTS (SELECT FROM wanting)
+        SELECT DISTINCT id, body, CAST(:now AS timestamptz) FROM wanting ORDER BY id
         ON CONFLICT (id) DO NOTHING
     )
     INSERT INTO delivery (channel, webhook, event_id, event_type, next_attempt_at, created_at)
-    SELECT 'webhook', id, CAST(:event_id AS uuid), :type, :now, :now FROM wanting
+    SELECT 'webhook', webhook, id, type, :now, :now FROM wanting ORDER BY webhook, id
     ON CONFLICT (webhook, event_id) DO NOTHING
 """)
 
@@ -157,13 +160,27 @@ _ANY_DUE = sa.text("""
 """).bindparams(sa.bindparam("channels", type_=ARRAY(sa.Text)))
 
 
-def plan_for_webhooks(work: UnitOfWork, *, event_id: str, type: str, site: str | None, happened_at: datetime, body: str) -> int:
-    """Plan an event for every webhook that wants it, once; return for how many.
+@dataclass(frozen=True)
+class News:
+    """An event for webhooks; ``site`` is ``None`` when it concerns the whole regency, ``body`` is the event as it was published."""
 
-    :param body: the event as it was published.
-    """
-    row = {"event_id": event_id, "type": type, "aggregate": type.partition(".")[0], "site": site, "happened_at": happened_at}
-    return work.execute(_PLAN_WEBHOOKS, {**row, "body": body, "now": work.now, "clocks_apart": CLOCKS_APART}).rowcount
+    id: str
+    type: str
+    site: str | None
+    happened_at: datetime
+    body: str
+
+
+def plan_for_webhooks(work: UnitOfWork, news: Sequence[News]) -> int:
+    """Plan events for every webhook that wants them, once; return how many deliveries were planned."""
+    row = {
+        "ids": [each.id for each in news],
+        "types": [each.type for each in news],
+        "sites": [each.site for each in news],
+        "times": [each.happened_at for each in news],
+        "bodies": [each.body for each in news],
+    }
+    return work.execute(_PLAN_WEBHOOKS, {**row, "now": work.now, "clocks_apart": CLOCKS_APART}).rowcount
 
 
 def plan_ping(work: UnitOfWork, webhook: str, *, event_id: str, type: str, body: str) -> str:

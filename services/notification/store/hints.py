@@ -29,7 +29,7 @@ _OLDEST = sa.text("SELECT min(due_at) FROM platform.delivery_hint WHERE due_at <
 
 def leave(work: UnitOfWork, due_at: datetime) -> None:
     """Say that this regency should be looked at from ``due_at`` on; processes that listen are woken at the commit."""
-    work.execute(_LEAVE, {"regency": work.regency, "due_at": due_at})
+    work.later(_LEAVE, {"regency": work.regency, "due_at": due_at})
     work.rouses = True
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from services.chassis.database import UnitOfWork
@@ -30,13 +31,22 @@ PROJECTIONS: Mapping[str, tuple[sa.Table, ...]] = {NOTIFICATION_CATALOG.queue: (
 What became of tickets is not among them: notices are this service's own facts, each told once.
 """
 
-# The row lock that the update takes puts replicas that hear of one ticket at the same time one behind the other.
+# The row lock that the update takes puts replicas that hear of one ticket at the same time one behind the other; in order
+# of the key, so that they wait one way only.
 _FOLLOW = sa.text("""
     INSERT INTO followed_ticket AS known (id, version, ended_at)
-    VALUES (CAST(:id AS uuid), :version, CAST(:ended_at AS timestamptz))
+    SELECT id, version, ended_at
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS integer[]), CAST(:ended_at AS timestamptz[])) AS given(id, version, ended_at)
+    ORDER BY id
     ON CONFLICT (id) DO UPDATE SET version = greatest(known.version, excluded.version),
         ended_at = CASE WHEN excluded.version > known.version THEN excluded.ended_at ELSE known.ended_at END
-    RETURNING version
+""")
+
+_AUDIENCE = sa.text("""
+    SELECT EXISTS (SELECT FROM webhook) AS webhooks, (
+        SELECT json_object_agg(id, version) FROM followed_ticket
+        WHERE id = ANY(CAST(:tickets AS uuid[])) AND EXISTS (SELECT FROM subscription WHERE ticket = followed_ticket.id)
+    ) AS subscribed
 """)
 
 _NEWEST_HEARD = sa.text("""
@@ -45,11 +55,14 @@ _NEWEST_HEARD = sa.text("""
     RETURNING version
 """)
 
-_KEEP_NOTICE = sa.text("""
+_KEEP_NOTICES = sa.text("""
     INSERT INTO notice (ticket, version, kind, happened_at, created_at, parameters)
-    VALUES (CAST(:ticket AS uuid), :version, :kind, :happened_at, :now, :parameters)
+    SELECT ticket, version, kind, happened_at, :now, parameters
+    FROM json_to_recordset(CAST(:notices AS json))
+        AS given(ticket uuid, version integer, kind text, happened_at timestamptz, parameters jsonb)
+    ORDER BY ticket, version
     ON CONFLICT (ticket, version) DO NOTHING
-""").bindparams(sa.bindparam("parameters", type_=JSONB))
+""")
 
 # Names are looked up when the text is asked for: a notice may be older than what the catalogue told of its place.
 _NOTICES = sa.text("""
@@ -75,14 +88,50 @@ def keep_place_name(work: UnitOfWork, kind: str, id: str, name: str, version: in
     work.execute(newer)
 
 
-def follow(work: UnitOfWork, ticket: str, version: int, ended_at: datetime | None) -> bool:
-    """Remember the newest version of a ticket that has been heard of, and lock the ticket until the unit ends.
+@dataclass(frozen=True)
+class Version:
+    """A version of a ticket; ``ended_at``: when it ended the ticket, ``None`` for one that goes on."""
 
-    :param ended_at: when this version ended the ticket, ``None`` for one that goes on.
-    :return: whether ``version`` is the newest.
+    number: int
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Who may want to hear of tickets: webhooks, if there are any, and the subscribers of some of the tickets.
+
+    ``subscribed``: of each ticket with subscribers the newest version that has been heard of.
     """
-    newest: int = work.execute(_FOLLOW, {"id": ticket, "version": version, "ended_at": ended_at}).scalar_one()
-    return newest == version
+
+    webhooks: bool
+    subscribed: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a citizen should be told of one version of a ticket."""
+
+    ticket: str
+    version: int
+    kind: str
+    happened_at: datetime
+    parameters: Mapping[str, Any]
+
+
+def follow(work: UnitOfWork, tickets: Mapping[str, Version]) -> None:
+    """Remember the newest version of tickets that has been heard of, and lock the tickets until the unit ends."""
+    row = {
+        "ids": list(tickets),
+        "versions": [version.number for version in tickets.values()],
+        "ended_at": [version.ended_at for version in tickets.values()],
+    }
+    work.later(_FOLLOW, row)
+
+
+def audience_of(work: UnitOfWork, tickets: Sequence[str]) -> Audience:
+    """Return who may want to hear of tickets; surely all of them, if the tickets are followed and locked."""
+    row = work.execute(_AUDIENCE, {"tickets": list(tickets)}).one()
+    return Audience(row.webhooks, row.subscribed or {})
 
 
 def newest_heard(work: UnitOfWork, ticket: str) -> int:
@@ -91,17 +140,9 @@ def newest_heard(work: UnitOfWork, ticket: str) -> int:
     return version
 
 
-def keep_notice(work: UnitOfWork, ticket: str, version: int, kind: str, happened_at: datetime, parameters: Mapping[str, Any]) -> None:
-    """Record the notice of one version of a followed ticket, unless it is recorded already."""
-    row = {
-        "ticket": ticket,
-        "version": version,
-        "kind": kind,
-        "happened_at": happened_at,
-        "now": work.now,
-        "parameters": dict(parameters),
-    }
-    work.execute(_KEEP_NOTICE, row)
+def keep_notices(work: UnitOfWork, notices: Iterable[Notice]) -> None:
+    """Record notices of versions of followed tickets, unless they are recorded already."""
+    work.later(_KEEP_NOTICES, {"notices": json.dumps([vars(notice) for notice in notices], default=str), "now": work.now})
 
 
 def newest_notices(work: UnitOfWork, ticket: str, limit: int) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.chassis import metrics
@@ -38,37 +39,64 @@ def list_notices(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
 # --- Events --------------------------------------------------------------------------------------------------------
 
 
-def apply_ticket_event(work: UnitOfWork, event: Envelope) -> None:
-    """Record what the citizen should be told, once per version of a ticket, in whatever order events arrive.
+def apply_ticket_events(work: UnitOfWork, events: Sequence[Envelope]) -> None:
+    """Record what citizens should be told, once per version of a ticket, in whatever order events arrive.
 
     Every version is followed, with a notice or without: a call that arrives after the start of serving is history, and
     a letter about it that still waits is not sent any more. What goes out because of an event is planned with it.
     """
-    data = known_data(event)
-    _plan_for_webhooks(work, event, data)
-    if "ticket" not in data:
-        return
-    ticket = data["ticket"]
-    ended_at = event.time if ticket["status"] in domain.ENDED_TICKET_STATES else None
-    news = store.follow(work, ticket["id"], ticket["version"], ended_at)
-    if news:
-        withdrawn = store.deliveries.supersede(work, ticket["id"], ticket["version"])
-        metrics.DELIVERIES.labels("email", "superseded").inc(withdrawn)
-    kind = domain.KINDS.get(event.type)
-    if kind is None:
-        return
-    store.keep_notice(work, ticket["id"], ticket["version"], kind, event.time, domain.parameters_of(ticket))
-    if event.replayed:
-        return
-    identity = {"event_id": event.id, "type": event.type}
-    if store.deliveries.plan_mail(work, **identity, ticket=ticket["id"], version=ticket["version"], kind=kind, news=news):
+    heard = [(event, known_data(event)) for event in events]
+    of_tickets = [(event, data["ticket"]) for event, data in heard if "ticket" in data]
+    newest: dict[str, store.Version] = {}
+    for event, ticket in of_tickets:
+        version = store.Version(ticket["version"], event.time if ticket["status"] in domain.ENDED_TICKET_STATES else None)
+        newest[ticket["id"]] = max(newest.get(ticket["id"], version), version, key=lambda each: each.number)
+    if newest:
+        store.follow(work, newest)
+    # Asked after the tickets were locked: who subscribes to one of them was before us, or begins behind these events.
+    audience = store.audience_of(work, list(newest))
+    if audience.webhooks:
+        _plan_for_webhooks(work, heard)
+    noticed = [(event, ticket, domain.KINDS[event.type]) for event, ticket in of_tickets if event.type in domain.KINDS]
+    if noticed:
+        store.keep_notices(
+            work, [store.Notice(t["id"], t["version"], kind, event.time, domain.parameters_of(t)) for event, t, kind in noticed]
+        )
+    _tell_subscribers(work, noticed, newest, audience.subscribed)
+
+
+def _tell_subscribers(
+    work: UnitOfWork,
+    noticed: Sequence[tuple[Envelope, dict[str, Any], str]],
+    newest: Mapping[str, store.Version],
+    subscribed: Mapping[str, int],
+) -> None:
+    """Withdraw letters that are no news any more, and plan new ones. ``subscribed``: newest version by ticket with subscribers."""
+    for ticket, version in subscribed.items():
+        if newest[ticket].number == version:
+            withdrawn = store.deliveries.supersede(work, ticket, version)
+            metrics.DELIVERIES.labels("email", "superseded").inc(withdrawn)
+    planned = 0
+    for event, told, kind in noticed:
+        newest_version = subscribed.get(told["id"])
+        if newest_version is not None and not event.replayed:
+            planned += store.deliveries.plan_mail(
+                work,
+                event_id=event.id,
+                type=event.type,
+                ticket=told["id"],
+                version=told["version"],
+                kind=kind,
+                news=told["version"] == newest_version,
+            )
+    if planned:
         store.hints.leave(work, work.now)
 
 
 def apply_catalog_event(work: UnitOfWork, event: Envelope) -> None:
     """Keep the names of sites and counters up to date; an older version than the one kept changes nothing."""
     data = known_data(event)
-    _plan_for_webhooks(work, event, data)
+    _plan_for_webhooks(work, [(event, data)])
     for kind in ("site", "counter"):
         if kind in data:
             store.keep_place_name(work, kind, data[kind]["id"], data[kind]["name"], data[kind]["version"])
@@ -76,21 +104,26 @@ def apply_catalog_event(work: UnitOfWork, event: Envelope) -> None:
 
 def apply_other_event(work: UnitOfWork, event: Envelope) -> None:
     """Pass an event on to webhooks; nothing of it is kept here."""
-    _plan_for_webhooks(work, event, known_data(event))
+    _plan_for_webhooks(work, [(event, known_data(event))])
 
 
-def _plan_for_webhooks(work: UnitOfWork, event: Envelope, data: dict[str, Any]) -> None:
-    """Plan an event for the webhooks that want it. An unknown type is a newer release's: they get it as it came.
+def _plan_for_webhooks(work: UnitOfWork, heard: Sequence[tuple[Envelope, dict[str, Any]]]) -> None:
+    """Plan events for the webhooks that want them. An unknown type is a newer release's: they get it as it came.
 
     What comes again when projections are made anew, and what a snapshot tells, is no news for anybody outside.
     """
-    if event.replayed:
-        return
-    body = json.dumps(event.to_cloudevent(), ensure_ascii=False, separators=(",", ":"))
-    planned = store.deliveries.plan_for_webhooks(
-        work, event_id=event.id, type=event.type, site=_site_of(event, data), happened_at=event.time, body=body
-    )
-    if planned:
+    news = [
+        store.deliveries.News(
+            event.id,
+            event.type,
+            _site_of(event, data),
+            event.time,
+            json.dumps(event.to_cloudevent(), ensure_ascii=False, separators=(",", ":")),
+        )
+        for event, data in heard
+        if not event.replayed
+    ]
+    if news and store.deliveries.plan_for_webhooks(work, news):
         store.hints.leave(work, work.now)
 
 

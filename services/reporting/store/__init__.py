@@ -1,6 +1,6 @@
 """Reporting's tables and all of its SQL. Each function is one statement."""
 
-from services.reporting.store.facts import Site, has_ticket_at, keep_fact, keep_site, site_of
+from services.reporting.store.facts import Site, has_ticket_at, keep_facts, keep_site, site_of
 from services.reporting.store.figures import DURATIONS, figures_of_day
 from services.reporting.store.surveys import insert_survey, served_visits, survey_page, tallies
 from services.reporting.store.tables import OWN_FACTS, PROJECTIONS, metadata, site, survey, ticket_fact
@@ -13,7 +13,7 @@ __all__ = [
     "figures_of_day",
     "has_ticket_at",
     "insert_survey",
-    "keep_fact",
+    "keep_facts",
     "keep_site",
     "metadata",
     "served_visits",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
@@ -22,15 +24,28 @@ class Site:
     version: int
 
 
-def keep_fact(work: UnitOfWork, fact: TicketFact) -> None:
-    """Put a fact in the place of the ticket's older one; a newer or equal one stays."""
-    statement = upsert(ticket_fact).values(**asdict(fact))
-    newer = statement.on_conflict_do_update(
-        index_elements=["id"],
-        set_={column.name: statement.excluded[column.name] for column in ticket_fact.c if column.name != "id"},
-        where=ticket_fact.c.version < statement.excluded.version,
-    )
-    work.execute(newer)
+# In order of the key, so that two who keep the same facts wait for each other one way only.
+_KEEP_FACTS = sa.text("""
+    INSERT INTO ticket_fact AS known (id, visit, site, agency, service, business_date, channel, status, lane, outcome,
+        issued_at, wait_seconds, walk_seconds, serve_seconds, version)
+    SELECT id, visit, site, agency, service, business_date, channel, status, lane, outcome,
+        issued_at, wait_seconds, walk_seconds, serve_seconds, version
+    FROM json_to_recordset(CAST(:facts AS json)) AS given(id uuid, visit uuid, site text, agency text, service text,
+        business_date date, channel text, status text, lane text, outcome text, issued_at timestamptz,
+        wait_seconds double precision, walk_seconds double precision, serve_seconds double precision, version integer)
+    ORDER BY id
+    ON CONFLICT (id) DO UPDATE SET visit = excluded.visit, site = excluded.site, agency = excluded.agency,
+        service = excluded.service, business_date = excluded.business_date, channel = excluded.channel,
+        status = excluded.status, lane = excluded.lane, outcome = excluded.outcome, issued_at = excluded.issued_at,
+        wait_seconds = excluded.wait_seconds, walk_seconds = excluded.walk_seconds, serve_seconds = excluded.serve_seconds,
+        version = excluded.version
+    WHERE known.version < excluded.version
+""")
+
+
+def keep_facts(work: UnitOfWork, facts: Iterable[TicketFact]) -> None:
+    """Put each fact in the place of its ticket's older one; a newer or equal one stays. At most one fact per ticket."""
+    work.later(_KEEP_FACTS, {"facts": json.dumps([vars(fact) for fact in facts], default=str)})
 
 
 def keep_site(work: UnitOfWork, known: Site) -> None:

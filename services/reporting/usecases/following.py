@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from services.chassis.database import UnitOfWork
 from services.chassis.events import Envelope
 from services.chassis.following import known_data
 from services.reporting import domain, store
 
 
-def apply_ticket_event(work: UnitOfWork, event: Envelope) -> None:
-    """Replace the ticket's contribution when the event is of a newer version, in whatever order events arrive."""
-    data = known_data(event)
-    if "ticket" in data:
-        store.keep_fact(work, domain.fact_of(data["ticket"]))
+def apply_ticket_events(work: UnitOfWork, events: Sequence[Envelope]) -> None:
+    """Replace the tickets' contributions where events are of a newer version, in whatever order they arrive."""
+    newest: dict[str, domain.TicketFact] = {}
+    for event in events:
+        data = known_data(event)
+        if "ticket" in data:
+            fact = domain.fact_of(data["ticket"])
+            newest[fact.id] = max(newest.get(fact.id, fact), fact, key=lambda each: each.version)
+    if newest:
+        store.keep_facts(work, newest.values())
 
 
 def apply_catalog_event(work: UnitOfWork, event: Envelope) -> None:

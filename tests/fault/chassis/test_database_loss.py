@@ -5,6 +5,7 @@ import time
 import pytest
 
 from services.chassis.errors import Unavailable
+from services.chassis.subscribing import PREFETCH
 from tests.fault.chassis.replicas import by_hand
 from tests.processes import eventually
 
@@ -22,7 +23,8 @@ def test_a_database_that_is_away_for_ten_seconds(probes, regency):
     came_back = time.monotonic() + AWAY_SECONDS
     assert isinstance(unanswered.exception(timeout=9), Unavailable)
 
-    for sequence in range(1, 41):  # more than all consumers together take at a time
+    published = len(probes.mirrors) * PREFETCH + 8  # more than all consumers together take at a time
+    for sequence in range(1, published + 1):
         probes.publish(by_hand(regency, sequence, "by-hand"), f"{regency}.entry.added")
     while time.monotonic() < came_back:
         started = time.monotonic()
@@ -40,7 +42,7 @@ def test_a_database_that_is_away_for_ten_seconds(probes, regency):
     eventually(lambda: all(process.is_ready() for process in probes.replicas), within=20)
     assert [process.pid for process in probes.replicas] == pids
     assert probes.add(regency, "mid-command", takes=3.0, command_id="k", seconds=9.0), "rolled back, and done now"
-    eventually(lambda: probes.mirrored(regency, "by-hand") == 40, within=20)
+    eventually(lambda: probes.mirrored(regency, "by-hand") == published, within=30)
     eventually(lambda: probes.mirrored(regency) == probes.mirrored(regency, "mid-command") == 1)
     assert probes.entered(regency, "refused") == 0
     assert probes.sequences(regency) == [1, 2]

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from services.chassis.handling import DEADLY, MOST_BEGINNINGS
+from services.chassis.subscribing import PREFETCH
 from tests.fault.chassis.replicas import Replicas, by_hand
 from tests.processes import eventually
 
@@ -64,6 +65,20 @@ def test_an_event_that_ends_its_consumer_whenever_it_is_fetched_from_the_log(pro
     eventually(lambda: probes.mirrored(regency) == 5)
 
 
+def test_consumers_that_are_killed_with_many_events_in_hand_lose_none_and_blame_none(probes, regency):
+    """The broker brings all of them again; who was only near a death is no suspect for long."""
+    accounts = ["slow" if number % 10 == 0 else "a" for number in range(1, 41)]
+    for number, account in enumerate(accounts, start=1):
+        probes.publish(by_hand(regency, number, account), f"{regency}.entry.added")
+    eventually(lambda: probes.asleep("mirror") >= 1)
+    for mirror in probes.mirrors:
+        mirror.kill()
+    probes.make_whole()
+    eventually(lambda: (probes.mirrored(regency, "a"), probes.mirrored(regency, "slow")) == (36, 4), within=60)
+    assert {row.status for row in probes.inbox(regency)} == {"handled"}
+    eventually(lambda: probes.waiting() == 0)
+
+
 def test_a_regency_whose_tables_are_locked_holds_up_no_other(probes, figures):
     """Far more of its events wait than a consumer takes at a time."""
     locked, free = probes.new_regency(), probes.new_regency()
@@ -72,7 +87,8 @@ def test_a_regency_whose_tables_are_locked_holds_up_no_other(probes, figures):
         eventually(partial(probes.has_mirrored, regency, 1))
     with probes.administrator("mirror") as lock:
         lock.exec_driver_sql(f"LOCK TABLE {schema(locked)}.inbox, {schema(locked)}.stream_mark")
-        for _ in range(60):
+        waiting = len(probes.mirrors) * PREFETCH + 12
+        for _ in range(waiting):
             probes.add(locked)
         eventually(lambda: probes.waiting() == 0, within=15)  # none of them keeps its place in the queue
         slowest = 0.0
@@ -83,7 +99,7 @@ def test_a_regency_whose_tables_are_locked_holds_up_no_other(probes, figures):
             slowest = max(slowest, time.monotonic() - started)
     figures(f"slowest of 20 events of a free regency while another's tables are locked: {slowest:.2f} s")
     assert probes.handled("left") > 0
-    eventually(partial(probes.has_mirrored, locked, 61), within=60)
+    eventually(partial(probes.has_mirrored, locked, waiting + 1), within=60)
     assert {row.status for row in probes.inbox(locked)} == {"handled"}, "a lock is nobody's failure"
 
 

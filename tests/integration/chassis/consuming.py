@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from services.chassis.database import Database, UnitOfWork
 from services.chassis.events import Envelope
+from services.chassis.handlers import one_by_one
 from services.chassis.inbox import Inbox
 from tests.integration.chassis.conftest import Administration, schema
 
@@ -53,7 +54,7 @@ class Consumer:
         self.calls: list[int] = []
         self.before: Callable[[UnitOfWork, Envelope], None] = lambda work, event: None
         self.after: Callable[[UnitOfWork, Envelope], None] = lambda work, event: None
-        self.inbox = Inbox(database, name or f"mirror.ledger-{next(_numbers)}", self.handle)
+        self.inbox = Inbox(database, name or f"mirror.ledger-{next(_numbers)}", one_by_one(self.handle))
         self.name = self.inbox.consumer
         self._lock = threading.Lock()
 

@@ -171,7 +171,7 @@ def test_one_that_arrives_while_it_is_fetched_is_handled_once(consumer, finder, 
 
 def test_a_fetched_event_that_fails_is_put_aside_and_the_next_ones_follow(stepped, consumer, finder, owner, administration, regency):
     owner.has(*numbered(regency, 1, 3))
-    consumer.fail_times(1, RuntimeError())
+    consumer.fail_times(2, RuntimeError())  # in its page, and then alone
     finder.compare()
     finder.sweep()
     finder.sweep()

@@ -14,7 +14,7 @@ from services.chassis.dead_letters import replay_dead_letter
 from services.chassis.errors import Blocked, Busy, DatabaseUnavailable, DomainError, PermanentFailure
 from services.chassis.events import Envelope, Event, read_log
 from services.chassis.handling import DEADLY, MOST_BEGINNINGS
-from services.chassis.inbox import FIRST_PAUSE, MAX_ATTEMPTS
+from services.chassis.outcomes import FIRST_PAUSE, MAX_ATTEMPTS
 from tests.integration.chassis.conftest import schema
 from tests.integration.chassis.consuming import Consumer, SteppedClock, copies, event, rows
 

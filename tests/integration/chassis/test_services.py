@@ -13,6 +13,7 @@ import pytest
 from services.chassis.context import SYSTEM, Actor, CallContext
 from services.chassis.errors import DomainError, Unavailable
 from services.chassis.events import Envelope
+from services.chassis.subscribing import PREFETCH
 from tests.probe.deployment import QUEUE, ProbeDeployment, new_virtual_host
 from tests.processes import ServiceProcess, eventually
 
@@ -298,7 +299,7 @@ def test_an_event_in_a_strange_wrapping_kills_nothing(probes, mirror, regency, p
 
 
 def test_more_malformed_events_than_a_consumer_takes_at_a_time_do_not_stop_it(probes, mirror, regency):
-    for _ in range(40):
+    for _ in range(PREFETCH + 24):
         probes.publish({**entry(regency, 1).to_cloudevent(), "data": {"account": "NUL \x00", "amount": 1}})
     probes.publish(entry(regency, 2, "after"))
     eventually(lambda: probes.mirrored(regency, "after") == 1)
@@ -321,6 +322,26 @@ def test_an_event_that_cannot_be_handled_is_a_dead_letter_and_the_next_is_handle
     eventually(lambda: [row.status for row in probes.inbox(regency)] == ["dead", "handled"])
     assert mirror.metric("mpp_dead_letters_total", consumer=QUEUE) == before + 1
     eventually(lambda: probes.mark(regency) == 2)
+
+
+def test_events_that_wait_are_handled_in_few_transactions_and_the_one_that_cannot_be_is_put_aside_alone(probes, mirror, regency):
+    mirror.freeze()
+    try:
+        for number in range(1, 41):
+            probes.add(regency, "permanent" if number == 30 else "a")
+        eventually(lambda: probes.outbox() == 0)
+    finally:
+        mirror.thaw()
+    eventually(lambda: probes.mirrored(regency) == 39)
+    eventually(lambda: [row.sequence for row in probes.inbox(regency) if row.status != "handled"] == [30])
+    schema = regency.replace("-", "_")
+    ((transactions, events),) = probes.query(
+        "mirror", f"SELECT count(DISTINCT CAST(xmin AS text)), count(DISTINCT event_id) FROM {schema}.copy"
+    )
+    assert events == 39
+    assert transactions < 30
+    eventually(lambda: probes.waiting() == 0)
+    eventually(lambda: probes.mark(regency) == 40)
 
 
 def test_an_event_that_was_lost_on_the_way_is_fetched_when_the_next_one_shows_the_hole(probes, mirror, regency):

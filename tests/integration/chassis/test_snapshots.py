@@ -17,6 +17,7 @@ from services.chassis.errors import BrokerUnavailable, DomainError, Unavailable
 from services.chassis.events import Envelope, Event
 from services.chassis.extensions import _upkeep_of
 from services.chassis.gaps import GapFinder
+from services.chassis.handlers import one_by_one
 from services.chassis.handling import DEADLY, MOST_BEGINNINGS
 from services.chassis.inbox_rows import key_of
 from services.chassis.rebuilding import reset
@@ -56,7 +57,7 @@ def consumer(stepped) -> Consumer:
             work.execute(sa.text("INSERT INTO copy (event_id, account, amount) VALUES (:id, 'news', 1)"), {"id": event.id})
         work.emit(Event("copy.made", event.subject, {}))
 
-    consumer.inbox._handler = journal
+    consumer.inbox._handler = one_by_one(journal)
     return consumer
 
 

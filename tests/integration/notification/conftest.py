@@ -56,7 +56,7 @@ class Notification:
     def __init__(self, database: Database, regency: str) -> None:
         self.database = database
         self.regency = regency
-        self.inbox = Inbox(database, NOTIFICATION_TICKETING.queue, usecases.apply_ticket_event)
+        self.inbox = Inbox(database, NOTIFICATION_TICKETING.queue, usecases.apply_ticket_events)
 
     def work(self):
         return self.database.regency_work(self.regency)
@@ -65,7 +65,7 @@ class Notification:
         """Apply events past the inbox, so that it is the tables that have to stand repeats and any order."""
         with self.work() as work:
             for happening in told:
-                usecases.apply_ticket_event(work, happening.envelope(self.regency))
+                usecases.apply_ticket_events(work, [happening.envelope(self.regency)])
 
     def tell_place(self, kind: str, version: int, **changes: Any) -> None:
         """Have the catalogue tell of the published example of a site or counter, in a version."""

@@ -88,7 +88,7 @@ class Sending:
         """Apply events past the inbox, each in a transaction of its own."""
         for happening in told:
             with self.work() as work:
-                usecases.apply_ticket_event(work, happening.envelope(self.regency))
+                usecases.apply_ticket_events(work, [happening.envelope(self.regency)])
 
     def channels(self, *, retries: Retries = QUICK, poster: Poster | None = None) -> list[Channel]:
         delivery = self.settings.delivery

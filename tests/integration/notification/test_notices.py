@@ -120,7 +120,7 @@ def test_two_replicas_that_hear_everything_twice_in_opposite_order_agree(notific
     envelopes = [happening.envelope(notification.regency) for happening in told]
     other = Database("notification", login_url)
     here, there = (
-        Inbox(database, NOTIFICATION_TICKETING.queue, usecases.apply_ticket_event) for database in (notification.database, other)
+        Inbox(database, NOTIFICATION_TICKETING.queue, usecases.apply_ticket_events) for database in (notification.database, other)
     )
     given_to = ((here, envelopes), (there, envelopes[::-1]), (here, envelopes[::-1]), (there, envelopes))
     with ThreadPoolExecutor(4) as pool:

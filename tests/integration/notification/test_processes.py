@@ -187,7 +187,7 @@ def test_two_processes_send_what_comes_twice_and_in_any_order_once(sending, mail
         for issued, called in envelopes:
             for event in (called, issued, called, issued):
                 with sending.work() as work:
-                    usecases.apply_ticket_event(work, event)
+                    usecases.apply_ticket_events(work, [event])
         eventually(lambda: sending.states().count("delivered") == 60, within=30)
         assert sorted(receiver.ids) == sorted(event.id for pair in envelopes for event in pair)
     assert len(mailbox.letters) == len({letter.message["Message-ID"] for letter in mailbox.letters}) == 20

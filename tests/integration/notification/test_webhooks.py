@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from services.chassis.errors import DomainError
 from services.chassis.events import Envelope
+from services.chassis.handlers import one_by_one
 from services.contracts.registry import example_event
 from services.notification import usecases
 from services.notification.dispatching import Limits
@@ -31,7 +32,7 @@ def test_a_journey_arrives_as_it_was_published_and_signed(sending, receiver):
     with sending.dispatching():
         for event in told:
             with sending.work() as work:
-                usecases.apply_ticket_event(work, event)
+                usecases.apply_ticket_events(work, [event])
         sending.wait_states(*["delivered"] * 5)
     assert sorted(receiver.ids) == sorted(event.id for event in told)
     for posted in receiver.posted:
@@ -55,7 +56,11 @@ def test_filters_and_site_decide_what_is_sent(sending, receiver):
 
 @pytest.mark.parametrize("event_type", ["survey.submitted", "catalog.counter_changed", "catalog.agency_changed", "queue.day_closed"])
 def test_events_of_every_kind_are_sent_to_those_who_want_them_and_their_site(sending, receiver, event_type):
-    handlers = {"survey": usecases.apply_other_event, "catalog": usecases.apply_catalog_event, "queue": usecases.apply_ticket_event}
+    handlers = {
+        "survey": one_by_one(usecases.apply_other_event),
+        "catalog": one_by_one(usecases.apply_catalog_event),
+        "queue": usecases.apply_ticket_events,
+    }
     example = example_event(event_type)
     source = example["source"].replace("lampung-timur", sending.regency)
     event = Envelope.from_cloudevent({**example, "regency": sending.regency, "source": source, "time": datetime.now(UTC).isoformat()})
@@ -64,7 +69,7 @@ def test_events_of_every_kind_are_sent_to_those_who_want_them_and_their_site(sen
     anywhere = sending.add_webhook(receiver.url, events=[event_type])
     sending.add_webhook(receiver.url, events=["ticket.*"])
     with sending.work() as work:
-        handlers[aggregate](work, event)
+        handlers[aggregate](work, [event])
     wanted = {delivery["webhook"] for delivery in sending.deliveries()}
     assert wanted == ({anywhere["id"]} if event_type == "catalog.agency_changed" else {here["id"], anywhere["id"]})
 
@@ -80,7 +85,7 @@ def test_what_comes_again_for_a_rebuild_or_in_a_snapshot_is_told_to_nobody(sendi
     sending.add_webhook(receiver.url)
     sending.subscribe(told[0].ticket)
     with sending.work() as work:
-        usecases.apply_ticket_event(work, dataclasses.replace(told[1].envelope(sending.regency), replayed=True))
+        usecases.apply_ticket_events(work, [dataclasses.replace(told[1].envelope(sending.regency), replayed=True)])
     assert sending.deliveries() == []
 
 
@@ -90,7 +95,7 @@ def test_an_event_that_comes_again_is_sent_once(sending, receiver):
     with sending.dispatching():
         for _ in range(3):
             with sending.work() as work:
-                usecases.apply_ticket_event(work, event)
+                usecases.apply_ticket_events(work, [event])
             sending.wait_states("delivered")
     assert receiver.ids == [event.id]
 

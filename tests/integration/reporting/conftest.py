@@ -59,7 +59,7 @@ class Reporting:
     def __init__(self, database: Database, regency: str) -> None:
         self.database = database
         self.regency = regency
-        self.inbox = Inbox(database, REPORTING_TICKETING.queue, usecases.apply_ticket_event)
+        self.inbox = Inbox(database, REPORTING_TICKETING.queue, usecases.apply_ticket_events)
 
     def work(self):
         return self.database.regency_work(self.regency)
@@ -68,13 +68,13 @@ class Reporting:
         """Apply events past the inbox, so that it is the tables that have to stand repeats and any order."""
         with self.work() as work:
             for happening in told:
-                usecases.apply_ticket_event(work, happening.envelope(self.regency))
+                usecases.apply_ticket_events(work, [happening.envelope(self.regency)])
 
     def hear_again(self, envelopes: Sequence[Envelope]) -> None:
         """Apply events of the owner's log past the inbox, as a rebuild does."""
         with self.work() as work:
             for envelope in envelopes:
-                usecases.apply_ticket_event(work, envelope)
+                usecases.apply_ticket_events(work, [envelope])
 
     def tell_site(self, version: int = 3, name: str = "MPP Lampung Timur", **differing: Any) -> None:
         """Tell of the site Sukadana as the catalogue does."""

@@ -81,7 +81,7 @@ def rows_of(mall: Mall) -> list[dict[str, Any]]:
 
 
 def hear(replica: Reporting, envelopes: list[Any]) -> None:
-    inbox = Inbox(replica.database, REPORTING_TICKETING.queue, usecases.apply_ticket_event)
+    inbox = Inbox(replica.database, REPORTING_TICKETING.queue, usecases.apply_ticket_events)
     for envelope in envelopes:
         assert inbox.receive(envelope) in ("handled", "duplicate")
 

@@ -73,7 +73,7 @@ def test_two_replicas_that_hear_everything_twice_in_opposite_order_agree(reporti
     told = [happening for _ in range(12) for happening in journey(*SERVED)]
     envelopes = [happening.envelope(reporting.regency) for happening in told]
     other = Database("reporting", login_url)
-    replicas = [Inbox(database, REPORTING_TICKETING.queue, usecases.apply_ticket_event) for database in (reporting.database, other)]
+    replicas = [Inbox(database, REPORTING_TICKETING.queue, usecases.apply_ticket_events) for database in (reporting.database, other)]
     with ThreadPoolExecutor(4) as pool:
         orders = (envelopes, envelopes[::-1], envelopes[::-1], envelopes)
         outcomes = [

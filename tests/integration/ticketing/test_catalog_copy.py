@@ -5,6 +5,7 @@ from itertools import permutations
 import pytest
 
 from services.chassis.errors import PermanentFailure
+from services.chassis.handlers import one_by_one
 from services.chassis.inbox import Inbox
 from services.contracts.subscriptions import TICKETING_CATALOG
 from services.ticketing import store, usecases
@@ -84,7 +85,7 @@ def test_a_broken_event_is_a_permanent_failure_and_changes_nothing(mall, data):
 
 def test_a_broken_event_becomes_a_dead_letter_at_once_and_the_next_one_is_handled(new_regency, new_mall):
     mall = new_mall(regency=new_regency())
-    inbox = Inbox(mall.database, TICKETING_CATALOG.queue, usecases.apply_catalog_event)
+    inbox = Inbox(mall.database, TICKETING_CATALOG.queue, one_by_one(usecases.apply_catalog_event))
     assert inbox.receive(mall.envelope("catalog.site_changed", {"site": {}})) == "dead"
     good = mall.envelope("catalog.site_changed", {"site": {**mall.site_facts, "name": "Gedung Baru", "version": 4_000_000}})
     assert [inbox.receive(good), inbox.receive(good)] == ["handled", "duplicate"]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.chassis.inbox import FIRST_PAUSE, LONGEST_PAUSE, MAX_ATTEMPTS, pause_after
+from services.chassis.outcomes import FIRST_PAUSE, LONGEST_PAUSE, MAX_ATTEMPTS, pause_after
 
 pytestmark = pytest.mark.unit
 
