@@ -67,14 +67,16 @@ def write_targets(folder: Path, platform: DeployedPlatform) -> None:
 
 
 @pytest.fixture(scope="module")
-def busy(deployed_platform: DeployedPlatform) -> Callable[[], None]:
-    """What brings everything forth that only an event does; returns what has to go on for rates to be seen."""
+def busy(deployed_platform: DeployedPlatform) -> Iterator[Callable[[], None]]:
+    """What brings everything forth that only an event does; gives what has to go on for rates to be seen."""
     officer, citizen = deployed_platform.client("officer@lampung-timur"), deployed_platform.client()
+    administrator, webhooks = deployed_platform.client("admin@lampung-timur"), f"{LAMPUNG_TIMUR.path}/webhooks"
     empty(deployed_platform, [LAMPUNG_TIMUR])
     for gateway in range(len(deployed_platform.gateways) * 2):
         assert citizen.get(f"{LAMPUNG_TIMUR.path}/sites/{LAMPUNG_TIMUR.site}/board").status == 200, gateway
     deaf = {"url": f"http://127.0.0.1:{free_port()}/", "events": ["ticket.*"]}
-    assert deployed_platform.client("admin@lampung-timur").post(f"{LAMPUNG_TIMUR.path}/webhooks", deaf).status == 201
+    added = administrator.post(webhooks, deaf)
+    assert added.status == 201, added
 
     def go_on() -> None:
         citizen.get("/v1/regencies")  # a share of no requests is none
@@ -82,7 +84,8 @@ def busy(deployed_platform: DeployedPlatform) -> Callable[[], None]:
         called = officer.post(f"{LAMPUNG_TIMUR.path}/counters/{LAMPUNG_TIMUR.counters[0]}/call-next")
         serve(officer, LAMPUNG_TIMUR, called.body["id"])
 
-    return go_on
+    yield go_on
+    assert administrator.request("DELETE", f"{webhooks}/{added.body['id']}").status == 200
 
 
 def test_every_metric_that_rules_and_dashboards_name_is_there(prometheus: PrometheusServer, busy: Callable[[], None]):
