@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,14 @@ def test_a_day_is_played_and_the_reports_agree(embedded_platform: EmbeddedPlatfo
     assert f"Numbers of others that were called too: {strangers};" in played.stdout
 
 
+def show(terminal: int, shown: list[bytes]) -> None:
+    """Read what is written to a terminal until its last writer is gone; one that nobody reads holds its writers up."""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(terminal, 65_536):
+            shown.append(chunk)
+    os.close(terminal)
+
+
 def test_ctrl_c_ends_it_with_the_summary_and_nobody_left_at_a_counter(embedded_platform: EmbeddedPlatform, tmp_path: Path):
     officer = embedded_platform.client("officer@lampung-timur")
 
@@ -88,9 +98,13 @@ def test_ctrl_c_ends_it_with_the_summary_and_nobody_left_at_a_counter(embedded_p
     before = at_sukadana()
     command = [MPP, "simulate", "--url", f"http://127.0.0.1:{embedded_platform.port}", "--regency", "lampung-timur", "--speed", "1200"]
     ours, theirs = pty.openpty()
+    terminal: list[bytes] = []
+    reader = threading.Thread(target=show, args=(ours, terminal))
     output = tmp_path / "output"
     with output.open("wb") as stdout:
         process = subprocess.Popen(command, cwd=CHECKOUT, env=environment(), stdout=stdout, stderr=theirs, process_group=0)
+    os.close(theirs)
+    reader.start()
     try:
         eventually(lambda: (now := at_sukadana())["issued"] > before["issued"] and now["serving"] > 0, within=60)
         os.killpg(process.pid, signal.SIGINT)
@@ -98,9 +112,8 @@ def test_ctrl_c_ends_it_with_the_summary_and_nobody_left_at_a_counter(embedded_p
     finally:
         process.kill()
         process.wait()
-        os.close(theirs)
-    shown = os.read(ours, 100_000).decode()
-    os.close(ours)
+        reader.join()
+    shown = b"".join(terminal).decode()
     assert "Visitors  [" in shown
     assert "Stopping" in shown
     printed = output.read_text()
