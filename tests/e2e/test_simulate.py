@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,16 @@ def show(terminal: int, shown: list[bytes]) -> None:
     os.close(terminal)
 
 
+@contextlib.contextmanager
+def heeding_ctrl_c() -> Iterator[None]:
+    """What is started inside heeds Ctrl-C, even if these tests were started in the background, where a shell lets them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_ends_it_with_the_summary_and_nobody_left_at_a_counter(embedded_platform: EmbeddedPlatform, tmp_path: Path):
     officer = embedded_platform.client("officer@lampung-timur")
 
@@ -101,7 +112,7 @@ def test_ctrl_c_ends_it_with_the_summary_and_nobody_left_at_a_counter(embedded_p
     terminal: list[bytes] = []
     reader = threading.Thread(target=show, args=(ours, terminal))
     output = tmp_path / "output"
-    with output.open("wb") as stdout:
+    with output.open("wb") as stdout, heeding_ctrl_c():
         process = subprocess.Popen(command, cwd=CHECKOUT, env=environment(), stdout=stdout, stderr=theirs, process_group=0)
     os.close(theirs)
     reader.start()
