@@ -26,7 +26,10 @@ from services.chassis.settings import SERVICES, Settings
 pytestmark = pytest.mark.integration
 
 HERE = {"id": "oku-timur", "name": "Kabupaten Ogan Komering Ulu Timur"}
+TICKET = "0b2f9a52-7c3e-4f0e-9d56-3f1c3a2b9e11"
 THERE = {"id": "lampung-timur", "name": "Kabupaten Lampung Timur"}
+
+SOURCE = "/regencies/{}/ticketing/sites/sukadana"
 
 
 class Servers:
@@ -106,6 +109,33 @@ def test_a_regency_comes_back_on_the_server_where_it_is(folder, regency):
     assert servers.rows("ticketing", regency, f"SELECT * FROM platform.outbox WHERE regency = '{regency}'") == []
     assert servers.rows("ticketing", HERE["id"], f"SELECT regency FROM platform.attention WHERE regency = '{regency}'") == [(regency,)]
     assert {row["id"]: len(row["services"]) for row in regencies.regency_table(servers.settings)} == {HERE["id"]: 4, THERE["id"]: 4}
+
+
+def test_what_a_consumer_had_not_handled_is_handed_to_it_and_nothing_of_the_lost_history(folder):
+    servers, regency = folder, HERE["id"]
+    source = SOURCE.format(regency)
+    servers.rows("notification", regency, "TRUNCATE inbox, delivery, subscription")
+    servers.rows("reporting", regency, "TRUNCATE inbox, stream_mark")
+    wish = "(id, ticket, address, address_hash, masked, locale, kinds, from_version, created_at)"
+    servers.rows(
+        "notification",
+        regency,
+        f"INSERT INTO subscription {wish} VALUES ('{TICKET}', '{TICKET}', '', '', '', 'id', '{{completed}}', 1, now())",
+    )
+    servers.happen(regency, 4, number=2, ticket={"id": TICKET, "version": 3})
+    (last,) = servers.rows("ticketing", regency, "SELECT sequence FROM stream")[0]
+    servers.rows("reporting", regency, f"INSERT INTO stream_mark VALUES ('reporting.ticketing', '{source}', {last - 3})")
+    early = f"('reporting.ticketing', '{source}', {last - 1}, gen_random_uuid(), 'ticket.issued', 'handled', now())"
+    columns = "(consumer, source, sequence, event_id, type, status, received_at)"
+    servers.rows("reporting", regency, f"INSERT INTO inbox {columns} VALUES {early}")
+    said = servers.mpp("restore", str(servers.backup("--regency", regency)), "--regency", regency, "--replace")
+    assert said.exit_code == 0, said.output
+    waiting = "SELECT sequence FROM inbox WHERE consumer = 'reporting.ticketing' AND status = 'failed' ORDER BY 1"
+    assert servers.rows("reporting", regency, waiting) == [(last - 2,), (last,)]
+    marks = "SELECT consumer, sequence FROM stream_mark WHERE source LIKE '%ticketing%' ORDER BY 1"
+    assert servers.rows("reporting", regency, marks) == [("reporting.ticketing", last + LEAP)]
+    assert servers.rows("notification", regency, marks) == [("notification.ticketing", last + LEAP)]
+    assert servers.rows("notification", regency, "SELECT from_version FROM subscription") == [(3,)], "who had the letter since gets none"
 
 
 @pytest.mark.parametrize("why", ["too much", "cut"])
