@@ -49,7 +49,7 @@ _VIEW = sa.select(
 )
 
 _PRESSURE = sa.text("""
-    WITH site AS (
+    WITH site AS MATERIALIZED ( -- counters are counted once for a site, not for each ticket
         SELECT id, CAST(:now AS timestamptz) AT TIME ZONE (data->>'timezone') AS local, (
             SELECT count(*) FROM catalog_copy c WHERE c.kind = 'counter' AND c.data->>'site' = s.id AND c.data->>'active' = 'true'
         ) AS counters
