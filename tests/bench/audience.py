@@ -1,7 +1,8 @@
 """Everybody who listens, in a process of its own: readers of boards, a system that takes webhooks, a mail server.
 
 `python -m tests.bench.audience PLAN.json`: opens the plan's streams, prints `listening` when each has its first board and both
-servers are up, listens until a line comes or the time is over, and writes what it noted into the plan's `output`.
+servers are up, listens until a line comes or the time is over, and writes what it noted into the plan's `output`. The line may hold
+a JSON object of sequences by path: then it goes on until those have been shown, for some seconds at most.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ _ID = re.compile(rb"(?:^|\n)id: (\d+)\n")
 _LONGEST_ID = 40
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 OPENED_AT_ONCE = 50
+CATCH_UP_SECONDS = 10.0
+OPENING_SECONDS = 120.0
+"""For one stream: a gateway that has just started asks for hundreds of boards first."""
 
 
 class Reader(asyncio.Protocol):
@@ -30,6 +34,7 @@ class Reader(asyncio.Protocol):
         self.received: list[tuple[int, float]] = []
         self.begun = asyncio.Event()
         self.lost = False
+        self._news = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the stream."""
@@ -43,11 +48,18 @@ class Reader(asyncio.Protocol):
             self.received.append((int(found[1]), now))
             end = found.end()
             self.begun.set()
+            self._news.set()
         self._tail = block[max(end, len(block) - _LONGEST_ID) :]
 
     def connection_lost(self, error: Exception | None) -> None:
         """Note that it has ended."""
         self.lost = True
+
+    async def shown(self, sequence: int) -> None:
+        """Return when a board of this sequence or a later one has come."""
+        while not self.received or self.received[-1][0] < sequence:
+            self._news.clear()
+            await self._news.wait()
 
 
 class Receiver(asyncio.Protocol):
@@ -131,15 +143,23 @@ async def listen(plan: dict[str, Any]) -> dict[str, Any]:
         async with turn:
             port = plan["ports"][number % len(plan["ports"])]
             await loop.create_connection(lambda: readers[path], "127.0.0.1", port)
-            await asyncio.wait_for(readers[path].begun.wait(), 30)
+            await asyncio.wait_for(readers[path].begun.wait(), OPENING_SECONDS)
 
     await asyncio.gather(*(open_stream(number, path) for number, path in enumerate(plan["streams"])))
     sys.stdout.write("listening\n")
     sys.stdout.flush()
-    over = asyncio.Event()
-    loop.add_reader(sys.stdin, over.set)
+    told: asyncio.Future[str] = loop.create_future()
+
+    def hear() -> None:
+        loop.remove_reader(sys.stdin)
+        told.set_result(sys.stdin.readline())
+
+    loop.add_reader(sys.stdin, hear)
     with suppress(TimeoutError):
-        await asyncio.wait_for(over.wait(), plan["seconds"])
+        awaited = json.loads(await asyncio.wait_for(told, plan["seconds"]) or "{}")
+        async with asyncio.timeout(CATCH_UP_SECONDS):
+            for path, sequence in awaited.items():
+                await readers[path].shown(sequence)
     for server in (webhooks, mail):
         server.close()
     return {

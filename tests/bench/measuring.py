@@ -84,10 +84,10 @@ class Child:
         if not line:
             raise RuntimeError("a process of the bench has failed, or took too long; its reason stands above")
 
-    def go(self) -> None:
-        """Let it go on."""
+    def go(self, word: str = "{}") -> None:
+        """Let it go on, with a word that it understands."""
         assert self._process.stdin is not None
-        self._process.stdin.write("\n")
+        self._process.stdin.write(f"{word}\n")
         self._process.stdin.flush()
 
     def result(self, within: float) -> dict[str, Any]:
