@@ -26,6 +26,7 @@ A_DAY = 500
 """Tickets of a site on one day: a busy one."""
 SITE_HOURS = 8
 AT_ONCE = 2
+PYTHONS_ISO_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
 DELIVERIES_KEPT_DAYS = 30
 EVENTS_KEPT_DAYS = 7
 """How long notification keeps settled deliveries, and the events that were delivered."""
@@ -47,33 +48,34 @@ WITH desk AS (
     SELECT drawn.*, issued_at + make_interval(secs => 20 + i * 7919 %% 1800) AS called_at FROM drawn
 ), served AS (
     SELECT timed.*, called_at + make_interval(secs => 5 + i * 17 %% 35) AS started_at FROM timed
+), ended AS (
+    SELECT served.*, started_at + make_interval(secs => 60 + i * 104729 %% 840) AS ended_at FROM served
+), written AS (
+    SELECT ended.*,
+        to_char(issued_at AT TIME ZONE 'UTC', %(iso)s) AS issued_iso, to_char(called_at AT TIME ZONE 'UTC', %(iso)s) AS called_iso,
+        to_char(started_at AT TIME ZONE 'UTC', %(iso)s) AS started_iso, to_char(ended_at AT TIME ZONE 'UTC', %(iso)s) AS ended_iso
+    FROM ended
 )
-SELECT served.*, started_at + make_interval(secs => 60 + i * 104729 %% 840) AS ended_at,
-    CAST(md5(%(regency)s || ' ticket ' || i) AS uuid) AS id, CAST(md5(%(regency)s || ' visit ' || i) AS uuid) AS visit,
-    prefix || '-' || lpad(CAST(number AS text), 3, '0') AS label, i %% 5 = 0 AS priority
-FROM served ORDER BY i
+SELECT written.*, CAST(md5(%(regency)s || ' ticket ' || i) AS uuid) AS id, CAST(md5(%(regency)s || ' visit ' || i) AS uuid) AS visit,
+    prefix || '-' || lpad(CAST(number AS text), 3, '0') AS label, i %% 5 = 0 AS priority,
+    jsonb_build_object('state', 'waiting', 'counter', NULL, 'started_at', issued_iso, 'ended_at', called_iso) AS waiting,
+    jsonb_build_object('state', 'called', 'counter', counter, 'started_at', called_iso, 'ended_at', started_iso) AS called,
+    jsonb_build_object('state', 'serving', 'counter', counter, 'started_at', started_iso, 'ended_at', ended_iso) AS serving,
+    jsonb_build_object('state', 'completed', 'counter', counter, 'started_at', ended_iso, 'ended_at', ended_iso) AS completed
+FROM written ORDER BY i
 """
 
-# An instant as Python writes it.
-_ISO = """
-CREATE FUNCTION pg_temp.iso(instant timestamptz) RETURNS text LANGUAGE sql IMMUTABLE AS
-$$ SELECT to_char(instant AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"') $$
+# The periods of a ticket as the event of its version 1 (waiting) to 4 (completed) has them: nobody knows yet when the last one ends.
+_PUBLIC_PERIODS = """
+CASE v WHEN 1 THEN jsonb_build_array(waiting || '{"ended_at": null}') WHEN 2 THEN jsonb_build_array(waiting, called || '{"ended_at": null}')
+    WHEN 3 THEN jsonb_build_array(waiting, called, serving || '{"ended_at": null}')
+    ELSE jsonb_build_array(waiting, called, serving, completed) END
 """
 
-# The periods of a ticket in its version 1 (waiting) to 4 (completed): of the last one nobody knows the end, unless it is the last.
-_PERIODS = """
-CREATE FUNCTION pg_temp.periods(version int, t past, actor text) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT jsonb_agg(CASE WHEN actor = '' THEN period - 'actor' ELSE period END ORDER BY place) FROM (VALUES
-        (1, jsonb_build_object('state', 'waiting', 'actor', NULL, 'counter', NULL, 'started_at', pg_temp.iso(t.issued_at),
-            'ended_at', CASE WHEN version > 1 THEN pg_temp.iso(t.called_at) END)),
-        (2, jsonb_build_object('state', 'called', 'actor', actor, 'counter', t.counter, 'started_at', pg_temp.iso(t.called_at),
-            'ended_at', CASE WHEN version > 2 THEN pg_temp.iso(t.started_at) END)),
-        (3, jsonb_build_object('state', 'serving', 'actor', actor, 'counter', t.counter, 'started_at', pg_temp.iso(t.started_at),
-            'ended_at', CASE WHEN version > 3 THEN pg_temp.iso(t.ended_at) END)),
-        (4, jsonb_build_object('state', 'completed', 'actor', actor, 'counter', t.counter, 'started_at', pg_temp.iso(t.ended_at),
-            'ended_at', pg_temp.iso(t.ended_at)))
-    ) AS periods(place, period) WHERE place <= version
-$$
+# The same at the end, and who it was.
+_KEPT_PERIODS = """
+jsonb_build_array(waiting || '{"actor": null}', called || jsonb_build_object('actor', CAST(%(officer)s AS text)),
+    serving || jsonb_build_object('actor', CAST(%(officer)s AS text)), completed || jsonb_build_object('actor', CAST(%(officer)s AS text)))
 """
 
 _MONTHS = """
@@ -90,14 +92,14 @@ _TICKETING = (
     ) AS by_prefix GROUP BY business_date
     """,
     "INSERT INTO visit (id, site, business_date, arrived_at) SELECT visit, %(site)s, business_date, issued_at FROM past ORDER BY i",
-    """
+    f"""
     INSERT INTO ticket (id, visit, site, business_date, agency, service, prefix, number, channel, status, priority_class, arrived_at,
         issued_at, counter, recalls, returns, outcome, periods, version)
     SELECT id, visit, %(site)s, business_date, agency, service, prefix, number, 'web', 'completed', CASE WHEN priority THEN 'elderly' END,
-        issued_at, issued_at, counter, 0, 0, 'done', pg_temp.periods(4, past, %(officer)s), 4
+        issued_at, issued_at, counter, 0, 0, 'done', {_KEPT_PERIODS}, 4
     FROM past ORDER BY i
     """,
-    """
+    f"""
     INSERT INTO event_log (source, sequence, id, type, subject, time, data)
     SELECT %(source)s, (i - 1) * 4 + v, CAST(md5(id || ' ' || v) AS uuid),
         (ARRAY['ticket.issued', 'ticket.called', 'ticket.serving_started', 'ticket.completed'])[v], CAST(id AS text),
@@ -107,9 +109,9 @@ _TICKETING = (
             'business_date', business_date, 'channel', 'web',
             'status', (ARRAY['waiting', 'called', 'serving', 'completed'])[v],
             'lane', CASE WHEN priority THEN 'priority' ELSE 'regular' END,
-            'arrived_at', pg_temp.iso(issued_at), 'issued_at', pg_temp.iso(issued_at), 'counter', CASE WHEN v > 1 THEN counter END,
+            'arrived_at', issued_iso, 'issued_at', issued_iso, 'counter', CASE WHEN v > 1 THEN counter END,
             'recalls', 0, 'returns', 0, 'outcome', CASE WHEN v = 4 THEN 'done' END,
-            'periods', pg_temp.periods(v, past, ''), 'version', v))
+            'periods', {_PUBLIC_PERIODS}, 'version', v))
     FROM past CROSS JOIN generate_series(1, 4) AS v ORDER BY i, v
     """,
     """
@@ -186,8 +188,6 @@ def _make_one(postgres: PostgresServer, service: str, document: Document, count:
         connection.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(facts["schema"])))
         connection.execute(_PAST, facts)
         connection.execute("ANALYZE past")
-        connection.execute(_ISO)
-        connection.execute(_PERIODS)
         if service == "ticketing":
             connection.execute(_MONTHS, facts)
         for statement in _STATEMENTS[service]:
@@ -211,6 +211,7 @@ def facts_of(document: Document, count: int, now: datetime | None = None) -> dic
         "desk_count": len(desks),
         "count": count,
         "a_day": A_DAY,
+        "iso": PYTHONS_ISO_FORMAT,
         "hours": SITE_HOURS,
         "first": today - timedelta(days=days),
         "deliveries_kept": timedelta(days=DELIVERIES_KEPT_DAYS),

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +22,7 @@ from tests.bench import charts, reference
 from tests.bench.installation import Installation, Kind
 from tests.bench.measuring import Effort, Scenario
 from tests.bench.results import summary, with_table
+from tests.processes import CHECKOUT
 
 SCENARIOS = {
     "one": Kind(1),
@@ -46,6 +48,13 @@ def machine() -> dict[str, Any]:
         "kernel": os.uname().release,
         "python": sys.version.split()[0],
     }
+
+
+def revision() -> str | None:
+    """Which code is measured; ends with -dirty when files have been changed since. None outside a git checkout."""
+    git = shutil.which("git")
+    described = git and subprocess.run([git, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False, cwd=CHECKOUT)
+    return described.stdout.strip() or None if described else None
 
 
 def say(line: str) -> None:
@@ -78,6 +87,7 @@ def run(name: str, folder: Path, effort: Effort, replicas: dict[str, int], *, ke
         "past_tickets": installation.kept.past_tickets,
         "replicas": replicas,
         "effort": asdict(effort),
+        "revision": revision(),
         "measured_at": time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()),
         "prepared_in_seconds": installation.kept.seconds_of,
         "reference": {"before": asdict(before), "after": asdict(after)},
