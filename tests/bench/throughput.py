@@ -32,6 +32,8 @@ SCENARIOS = {
     "past": Kind(5, 1_000_000),
 }
 PUBLISHED = Path("deploy/benchmarks/throughput.json")
+WARM_UP_PER_REGENCY = 0.1
+"""Seconds: each regency is served more than once before it counts. The first time, every backend learns its tables."""
 MANY_REGENCIES, ROUND_SECONDS = 500, 60.0
 """Where there are many, rest is measured for as long as a round through all of them takes."""
 PARTS = ("ticketing", "notification", "reporting", "gateway")
@@ -66,6 +68,7 @@ def say(line: str) -> None:
 def run(name: str, folder: Path, effort: Effort, replicas: dict[str, int], *, keep: bool, prepare_only: bool) -> dict[str, Any] | None:
     """Prepare and measure one scenario; None when it was only prepared."""
     kind = SCENARIOS[name]
+    effort = replace(effort, warm_up=max(effort.warm_up, WARM_UP_PER_REGENCY * kind.regencies))
     if kind.regencies >= MANY_REGENCIES:
         effort = replace(effort, idle=ROUND_SECONDS)
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -134,15 +137,20 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Measure, and print a table."""
     options = parse()
-    results: dict[str, Any] = {"scenarios": {}}
-    if options.merge and options.merge.exists():
-        results = json.loads(options.merge.read_text())
+    results = _published(options.merge)
     if options.render:
         publish(results, options.merge)
     else:
         _measure(options, results)
     if results["scenarios"]:
         sys.stdout.write(summary(results))
+
+
+def _published(file: Path | None) -> dict[str, Any]:
+    if file is None or not file.exists():
+        return {"scenarios": {}}
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
 
 
 def _measure(options: argparse.Namespace, results: dict[str, Any]) -> None:
@@ -157,7 +165,10 @@ def _measure(options: argparse.Namespace, results: dict[str, Any]) -> None:
             if measured is not None:
                 results["scenarios"][name] = measured
                 if options.merge:
-                    publish(results, options.merge)
+                    # Read again: another run may have merged its own scenario meanwhile.
+                    published = _published(options.merge)
+                    published["scenarios"][name] = measured
+                    publish(published, options.merge)
             if not options.data:
                 shutil.rmtree(root / name)
     finally:
