@@ -76,6 +76,7 @@ def test_who_waits_for_the_first_to_end_does_it_when_the_first_fails(database, a
         with database.regency_work(regency, context=call(regency, command_id="k")) as work:
 
             def fail() -> dict:
+                work.flush()
                 claimed.set()
                 go_on.wait(5)
                 raise DomainError("refused")
