@@ -16,6 +16,7 @@ from deploy.monitoring.dashboards.model import Panel
 from deploy.servers.ports import free_port
 from deploy.servers.prometheus import PrometheusServer
 from services.contracts.subscriptions import SUBSCRIPTIONS
+from tests.handbook.pages import PAGES, blocks
 from tests.monitoring import MONITORING, alert_rules, metric_names, rule_expressions
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.journeys import LAMPUNG_TIMUR, empty, serve, take_number
@@ -158,6 +159,25 @@ def test_queues_that_alerts_watch_are_those_of_the_platform(prometheus: Promethe
     assert queues == {subscription.queue for subscription in SUBSCRIPTIONS} | {
         f"rpc-{service}" for service in ("catalog", "ticketing", "notification", "reporting")
     }
+
+
+def test_every_query_of_the_handbook_is_answered(deployed_platform: DeployedPlatform, prometheus: PrometheusServer):
+    queries = [query.strip() for page in PAGES for query in blocks(page, "promql")]
+    wanted = metric_names(queries) - {"ALERTS", "mpp_dead_letters_waiting"}  # absent as long as there is nothing to tell of
+    assert len(wanted) > 8
+    citizen = deployed_platform.client()
+
+    def all_there() -> bool:
+        assert citizen.get(f"{LAMPUNG_TIMUR.path}/sites/{LAMPUNG_TIMUR.site}/board").status == 200
+        found = {
+            series["metric"]["__name__"] for series in prometheus.query(f'group by (__name__) ({{__name__=~"{"|".join(sorted(wanted))}"}})')
+        }
+        assert wanted <= found, f"not measured: {sorted(wanted - found)}"
+        return True
+
+    eventually(all_there, within=40, every=1)
+    for query in queries:
+        prometheus.query(query)  # raises where Prometheus refuses it
 
 
 def test_a_replica_that_dies_is_noticed_by_its_part(deployed_platform: DeployedPlatform, prometheus: PrometheusServer):
