@@ -69,7 +69,8 @@ def test_the_commands_are_those_of_the_handbook():
     leaves = {" ".join(path) for path, command in COMMANDS if not isinstance(command, click.Group)}
     assert leaves == {
         "run", "up", "migrate", "seed", "simulate", "regency add", "regency list", "operator add", "events tail",
-        "backup create", "backup verify", "restore", "dead-letters list", "dead-letters show", "dead-letters replay", "dead-letters drop", "rebuild",
+        "backup create", "backup verify", "restore",
+        "dead-letters list", "dead-letters show", "dead-letters replay", "dead-letters drop", "rebuild",
         "consumers add", "consumers list", "consumers revoke", "keys new", "keys rotate",
     }  # fmt: skip
 
