@@ -56,7 +56,8 @@ def reader(url, queue) -> Iterator[Reader]:
 
 
 def publish(url: str, queue: Queue, numbers: range) -> None:
-    with Connection(url) as connection:
+    # Confirmed: a quorum queue that was only just declared may lose what it has not confirmed.
+    with Connection(url, transport_options={"confirm_publish": True}) as connection:
         producer = connection.Producer(serializer="json")
         for number in numbers:
             producer.publish({"number": number}, routing_key=queue.name)
