@@ -32,6 +32,8 @@ class Entry:
     status: str
     counter: str | None
     arrived_at: datetime
+    issued_at: datetime
+    turn_at: datetime | None
     called_at: datetime | None
     called_to: str | None
     recalls: int
@@ -49,6 +51,8 @@ class Entry:
             status=ticket["status"],
             counter=ticket["counter"],
             arrived_at=instant(ticket["arrived_at"]),
+            issued_at=instant(ticket.get("issued_at", ticket["arrived_at"])),
+            turn_at=None if ticket.get("turn_at") is None else instant(ticket["turn_at"]),
             called_at=None if called_at is None else instant(called_at),
             called_to=ticket["called_to"],
             recalls=ticket["recalls"],
@@ -58,14 +62,14 @@ class Entry:
     @classmethod
     def of_ticket(cls, ticket: Mapping[str, Any]) -> Self:
         """Read a ticket as events carry it; its last call is the latest period in which it was called."""
-        calls = [period for period in ticket["periods"] if period["state"] == "called"]
+        calls = [period for period in ticket["periods"] if period["state"] == "called" and not period.get("undone")]
         last = max(calls, key=lambda call: instant(call["started_at"]), default={"started_at": None, "counter": None})
         return cls.of_snapshot({**ticket, "called_at": last["started_at"], "called_to": last["counter"]})
 
     @property
     def turn(self) -> tuple[bool, datetime]:
-        """Where it stands among those who wait for the same service: the priority lane first, then arrival."""
-        return self.lane != "priority", self.arrived_at
+        """Where it stands among those who wait for the same service: the priority lane first, then the turn."""
+        return self.lane != "priority", self.turn_at or self.arrived_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ class Projection:
         else:
             self._open.pop(entry.id, None)
         last = self._last_issued.get(entry.service)
-        if last is None or last.arrived_at <= entry.arrived_at:
+        if last is None or last.issued_at <= entry.issued_at:
             self._last_issued[entry.service] = entry
         if entry.called_at is None:
             return

@@ -24,6 +24,8 @@ STAFF = only("officer", "front_desk", "supervisor", "administrator", "auditor")
 FOLLOWERS = Access(STAFF.roles, ticket_token=True)
 GIVERS_BACK = Access(COUNTER_STAFF.roles, ticket_token=True)
 
+SLIP_HOLDERS = Access(only("kiosk", "officer", "front_desk", "supervisor", "administrator").roles, ticket_token=True)
+
 _STATE = ("ticket_unknown", "ticket_state_conflict", "agency_forbidden")
 _AT_COUNTER = ("counter_unknown", "counter_inactive", "counter_busy", "agency_forbidden")
 
@@ -130,9 +132,72 @@ TICKET_ROUTES = (
         ticketing.RecallTicket,
         Text("Memanggil ulang", "Call the ticket again"),
         "recall_limit_reached",
+        "recall_too_soon",
+    ),
+    _action(
+        "undo-call",
+        "undo_call",
+        ticketing.UndoCall,
+        Text("Membatalkan panggilan yang keliru", "Undo a call made by mistake"),
+        "undo_too_late",
+        "day_closed",
+    ),
+    _action("hold", "hold_ticket", ticketing.HoldTicket, Text("Menunda nomor ini", "Put the ticket aside")),
+    _action(
+        "resume",
+        "resume_ticket",
+        ticketing.ResumeTicket,
+        Text("Melanjutkan nomor yang ditunda", "Go on with a ticket that was put aside"),
+        *_AT_COUNTER,
+        "counter_does_not_serve",
+        "day_closed",
+    ),
+    _action(
+        "return",
+        "return_ticket",
+        ticketing.ReturnTicket,
+        Text("Mengembalikan ke antrean, paling depan atau paling belakang", "Return to the queue, first or last"),
+        "day_closed",
+    ),
+    replace(
+        _action(
+            "transfer",
+            "transfer_ticket",
+            ticketing.TransferTicket,
+            Text("Mengalihkan ke layanan lain dengan nomor baru", "Transfer to another service with a new number"),
+            "service_unknown",
+            "agency_unknown",
+            "service_inactive",
+            "service_not_offered",
+            "transfer_to_itself",
+            "day_closed",
+        ),
+        answer=ticketing.IssuedTicket,
+    ),
+    replace(
+        _action(
+            "rejoin",
+            "rejoin_ticket",
+            ticketing.RejoinTicket,
+            Text("Masuk antrean lagi setelah tidak hadir", "Join the queue again after a no-show"),
+            "rejoin_limit_reached",
+            "day_closed",
+        ),
+        access=GIVERS_BACK,
+    ),
+    _action("priority", "set_priority", ticketing.SetPriority, Text("Mengubah golongan prioritas", "Change the priority class")),
+    replace(
+        _action(
+            "confirm",
+            "confirm_printing",
+            ticketing.ConfirmPrinting,
+            Text("Menyatakan karcis tercetak atau tidak", "Say whether the slip was printed"),
+            "day_closed",
+        ),
+        access=SLIP_HOLDERS,
     ),
     _action("start", "start_ticket", ticketing.StartTicket, Text("Mulai melayani", "Begin to serve"), "counter_busy"),
-    _action("complete", "complete_ticket", ticketing.CompleteTicket, Text("Selesai dilayani", "Serving has ended")),
+    _action("complete", "complete_ticket", ticketing.CompleteTicket, Text("Selesai dilayani", "Serving has ended"), "collect_date_past"),
     _action("no-show", "mark_no_show", ticketing.MarkNoShow, Text("Tidak hadir", "The citizen did not come")),
     replace(
         _action(

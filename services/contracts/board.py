@@ -50,6 +50,8 @@ class BoardTicket(ContractSchema):
     status = Choice(*TICKET_STATES, required=True)
     counter = CounterId(required=True, allow_none=True)
     arrived_at = Timestamp(required=True)
+    issued_at = Timestamp()
+    turn_at = Timestamp(allow_none=True, load_default=None)
     called_at = Timestamp(required=True, allow_none=True, about="Its last call; null: never called.")
     called_to = CounterId(required=True, allow_none=True, about="The counter of its last call, also after it has left that.")
     recalls = WholeNumber(0, 1000, required=True)

@@ -49,6 +49,10 @@ RULES: dict[str, tuple[str, str]] = {
         "Jenis peristiwa ini tidak ada; yang ada: {known}.",
         "There is no such event type; there are: {known}.",
     ),
+    "collected_at_once": (
+        "Hanya untuk hasil collect_later (diambil kemudian).",
+        "Only together with the outcome collect_later.",
+    ),
     "before_start": ("Tidak boleh sebelum {start}.", "Must not be before {start}."),
     "site_timezone_unknown": (
         "Sebutkan tanggalnya; zona waktu MPP ini belum diketahui.",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from marshmallow import ValidationError, validates_schema
+
 from services.contracts.catalog.entities import CHANNELS, MOST_VERSIONS
 from services.contracts.paging import PageQuery, items_of, next_cursor
-from services.contracts.schema import Choice, ContractSchema, ListOf, Part, WholeNumber
+from services.contracts.field_rules import Message
+from services.contracts.schema import Choice, ContractSchema, ListOf, Part, TrueOrFalse, WholeNumber
 from services.contracts.values import AgencyCode, BusinessDate, CounterId, Opaque, ServiceId, Slug, TicketId, TicketNumber, Timestamp
 
 TICKET_STATES = (
@@ -25,6 +30,7 @@ TICKET_STATES = (
 
 PRIORITY_CLASSES = ("disability", "elderly", "pregnant", "nursing", "child", "disaster_victim")
 LANES = ("regular", "priority")
+RETURN_POSITIONS = ("first", "last")
 OUTCOMES = ("done", "papers_missing", "collect_later", "referred")
 
 
@@ -35,6 +41,15 @@ class IssueTicket(ContractSchema):
     service = ServiceId(required=True)
     priority_class = Choice(*PRIORITY_CLASSES, allow_none=True, load_default=None)
     channel = Choice(*CHANNELS, required=True)
+    print = TrueOrFalse(load_default=False, about="Wait with calling until `confirm` says that the slip was printed; void after 2 minutes.")
+
+
+class ConfirmPrinting(ContractSchema):
+    """Say whether the slip came out of the printer: the ticket waits, or its number is void."""
+
+    id = TicketId(required=True)
+    token = Opaque()
+    printed = TrueOrFalse(load_default=True)
 
 
 class CallNext(ContractSchema):
@@ -62,11 +77,64 @@ class StartTicket(ContractSchema):
     id = TicketId(required=True)
 
 
+class UndoCall(ContractSchema):
+    """The ticket was called by mistake: it waits again in its old place, as if it had not been called."""
+
+    id = TicketId(required=True)
+
+
+class HoldTicket(ContractSchema):
+    """Put the ticket aside, for a photocopy or a signature; the counter is free for others."""
+
+    id = TicketId(required=True)
+
+
+class ResumeTicket(ContractSchema):
+    """Go on with a ticket that was put aside, as it was before, at the same counter or another one."""
+
+    id = TicketId(required=True)
+    counter = CounterId()
+
+
+class ReturnTicket(ContractSchema):
+    """Send the ticket back to the queue: called next in its lane (`first`), or after all who wait now (`last`)."""
+
+    id = TicketId(required=True)
+    position = Choice(*RETURN_POSITIONS, required=True)
+
+
+class TransferTicket(ContractSchema):
+    """End this ticket and take a new one for another public service; the visit goes on and the arrival is kept."""
+
+    id = TicketId(required=True)
+    service = ServiceId(required=True)
+
+
+class RejoinTicket(ContractSchema):
+    """Who did not come when called joins the queue again, at its end."""
+
+    id = TicketId(required=True)
+    token = Opaque()
+
+
+class SetPriority(ContractSchema):
+    """Give the ticket a priority class, or none."""
+
+    id = TicketId(required=True)
+    priority_class = Choice(*PRIORITY_CLASSES, required=True, allow_none=True)
+
+
 class CompleteTicket(ContractSchema):
     """Serving has ended, with an outcome."""
 
     id = TicketId(required=True)
     outcome = Choice(*OUTCOMES, load_default="done")
+    collect_on = BusinessDate(about="When to collect what was applied for; with the outcome `collect_later` only.")
+
+    @validates_schema
+    def _is_collected_later(self, data: dict[str, Any], **_: Any) -> None:
+        if "collect_on" in data and data["outcome"] != "collect_later":
+            raise ValidationError([Message("collected_at_once")], "collect_on")
 
 
 class MarkNoShow(ContractSchema):
@@ -111,6 +179,7 @@ class Period(ContractSchema):
     counter = CounterId(required=True, allow_none=True)
     started_at = Timestamp(required=True)
     ended_at = Timestamp(required=True, allow_none=True)
+    undone = TrueOrFalse(load_default=False, about="A call that was a mistake and was undone.")
 
 
 class PublicTicket(ContractSchema):
@@ -126,12 +195,16 @@ class PublicTicket(ContractSchema):
     channel = Choice(*CHANNELS, required=True)
     status = Choice(*TICKET_STATES, required=True)
     lane = Choice(*LANES, required=True)
-    arrived_at = Timestamp(required=True, about="Decides the turn; kept when the ticket is transferred.")
+    arrived_at = Timestamp(required=True, about="When the visit began; kept when the ticket is transferred.")
     issued_at = Timestamp(required=True)
-    counter = CounterId(required=True, allow_none=True)
-    recalls = WholeNumber(0, 1000, required=True)
+    turn_at = Timestamp(allow_none=True, load_default=None, about="Decides the turn within the lane, unless null: then `arrived_at` does.")
+    counter = CounterId(required=True, allow_none=True, about="Where it was called; null while it waits.")
+    recalls = WholeNumber(0, 1000, required=True, about="So often it was called again since its last call.")
     returns = WholeNumber(0, 1000, required=True)
     outcome = Choice(*OUTCOMES, required=True, allow_none=True)
+    collect_on = BusinessDate(allow_none=True, load_default=None, about="When to collect what was applied for.")
+    transferred_from = TicketId(allow_none=True, load_default=None, about="The ticket of this visit before this one.")
+    transferred_to = TicketId(allow_none=True, load_default=None, about="The ticket of this visit after this one.")
     periods = ListOf(Part(Period), most=1000, required=True)
     version = WholeNumber(1, MOST_VERSIONS, required=True, about="Counts the changes of this ticket, from 1.")
 

@@ -55,11 +55,17 @@ def close_ended_days(database: Database) -> int:
 
 
 def measure_pressure(database: Database) -> None:
-    """Set the gauges of every site: who waits and how long, how many tickets are in which state, how many counters there are."""
+    """Set the gauges of every site: who waits and how long, how many tickets are in which state, how many counters there are.
+
+    Where slips are being printed, those that did not come out in time are given up.
+    """
 
     def measure(regency: str) -> None:
         with database.regency_work(regency, read_only=True) as work:
             found = store.sites_now(work)
+        if any(now.tickets["printing"] for now in found.values()):
+            with database.regency_work(regency) as work:
+                usecases.void_unprinted(work)
         for site, now in found.items():
             _show(regency, site, now)
 

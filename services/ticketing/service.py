@@ -53,6 +53,46 @@ class TicketingService(Service):
         """End serving."""
         return usecases.complete_ticket(work, data)
 
+    @command(contracts.ConfirmPrinting)
+    def confirm_printing(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """The slip came out, or did not."""
+        return usecases.confirm_printing(work, data, self.settings.required_ticket_token_secret())
+
+    @command(contracts.UndoCall)
+    def undo_call(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """The call was a mistake."""
+        return usecases.undo_call(work, data)
+
+    @command(contracts.HoldTicket)
+    def hold_ticket(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Put aside."""
+        return usecases.hold_ticket(work, data)
+
+    @command(contracts.ResumeTicket)
+    def resume_ticket(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Go on."""
+        return usecases.resume_ticket(work, data)
+
+    @command(contracts.ReturnTicket)
+    def return_ticket(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Back to the queue."""
+        return usecases.return_ticket(work, data)
+
+    @command(contracts.TransferTicket, present=usecases.with_token)
+    def transfer_ticket(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """On to another service."""
+        return usecases.transfer_ticket(work, data)
+
+    @command(contracts.RejoinTicket)
+    def rejoin_ticket(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Here after all."""
+        return usecases.rejoin_ticket(work, data, self.settings.required_ticket_token_secret())
+
+    @command(contracts.SetPriority)
+    def set_priority(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Another priority class, or none."""
+        return usecases.set_priority(work, data)
+
     @command(contracts.MarkNoShow)
     def mark_no_show(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """The citizen did not come."""

@@ -100,6 +100,9 @@ class QueuePolicy(ContractSchema):
 
     call_while_serving = TrueOrFalse(required=True, about="A counter may call the next ticket while it serves one.")
     max_recalls = WholeNumber(0, 20, required=True, about="So often a called ticket may be called again.")
+    recall_gap_seconds = WholeNumber(0, 600, load_default=0, about="At least so long between two calls of a ticket.")
+    undo_call_seconds = WholeNumber(0, 600, load_default=60, about="So long after a call it can be undone as a misclick.")
+    max_rejoins = WholeNumber(0, 20, load_default=1, about="So often who did not come when called may join the queue again.")
 
 
 class Milestone(ContractSchema):

@@ -34,7 +34,13 @@ SUKADANA_UNVERSIONED: dict[str, Any] = {
     "enforce_hours": False,
     "channels": ["kiosk", "web", "front_desk"],
     "hours": WORKING_HOURS,
-    "policy": {"call_while_serving": False, "max_recalls": 3},
+    "policy": {
+        "call_while_serving": False,
+        "max_recalls": 3,
+        "recall_gap_seconds": 15,
+        "undo_call_seconds": 60,
+        "max_rejoins": 1,
+    },
     "milestones": [
         {"stage": "soft_opening", "date": "2024-12-27", "planned": False},
         {"stage": "trial", "date": "2025-01", "planned": True},

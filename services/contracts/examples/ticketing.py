@@ -9,12 +9,13 @@ CALLED_AT = "2025-06-11T08:21:40.112000+07:00"
 STARTED_AT = "2025-06-11T08:22:25.001000+07:00"
 ENDED_AT = "2025-06-11T08:34:02.730000+07:00"
 COUNTER = "sukadana-05"
+NEXT_TICKET_ID = "5c8e7b1a-2d94-4f6b-a1c3-7e0d9b8a6f52"
 TICKET_ID = "0d9f4a52-6c1b-4e0e-9f38-5d7a1c2b3e4f"
 TOKEN = "DZ9KUmwbTg6fOF16HCs-T2lVvJ0pQ8sTz2wLr5bKc1A"  # noqa: S105 - opens nothing
 
 
-def _period(state: str, counter: str | None, started_at: str, ended_at: str | None = None) -> dict[str, Any]:
-    return {"state": state, "counter": counter, "started_at": started_at, "ended_at": ended_at}
+def _period(state: str, counter: str | None, started_at: str, ended_at: str | None = None, *, undone: bool = False) -> dict[str, Any]:
+    return {"state": state, "counter": counter, "started_at": started_at, "ended_at": ended_at, "undone": undone}
 
 
 def _ticket(status: str, version: int, *periods: dict[str, Any], **differing: Any) -> dict[str, Any]:
@@ -31,10 +32,14 @@ def _ticket(status: str, version: int, *periods: dict[str, Any], **differing: An
         "lane": "regular",
         "arrived_at": ISSUED_AT,
         "issued_at": ISSUED_AT,
+        "turn_at": None,
         "counter": periods[-1]["counter"] if periods else None,
         "recalls": 0,
         "returns": 0,
         "outcome": None,
+        "collect_on": None,
+        "transferred_from": None,
+        "transferred_to": None,
         "periods": list(periods),
         "version": version,
     }
@@ -51,6 +56,40 @@ SERVING = _ticket("serving", 3, _WAITED, _WALKED, _period("serving", COUNTER, ST
 COMPLETED = _ticket("completed", 4, _WAITED, _WALKED, _period("serving", COUNTER, STARTED_AT, ENDED_AT), outcome="papers_missing")
 NO_SHOW = _ticket("no_show", 3, _WAITED, _period("called", COUNTER, CALLED_AT, STARTED_AT))
 CANCELLED = _ticket("cancelled", 2, _WAITED, lane="priority", channel="web")
+_SERVED = _period("serving", COUNTER, STARTED_AT, ENDED_AT)
+CALL_UNDONE = _ticket(
+    "waiting", 3, _WAITED, _period("called", COUNTER, CALLED_AT, STARTED_AT, undone=True), _period("waiting", None, STARTED_AT)
+)
+HELD = _ticket("on_hold", 4, _WAITED, _WALKED, _SERVED, _period("on_hold", COUNTER, ENDED_AT))
+RESUMED_AT = "2025-06-11T08:41:10.250000+07:00"
+RESUMED = _ticket(
+    "serving", 5, _WAITED, _WALKED, _SERVED, _period("on_hold", COUNTER, ENDED_AT, RESUMED_AT), _period("serving", COUNTER, RESUMED_AT)
+)
+RETURNED = _ticket("waiting", 4, _WAITED, _WALKED, _SERVED, _period("waiting", None, ENDED_AT), turn_at=ENDED_AT, returns=1)
+TRANSFERRED = _ticket(
+    "transferred", 4, _WAITED, _WALKED, _SERVED, _period("transferred", COUNTER, ENDED_AT, ENDED_AT), transferred_to=NEXT_TICKET_ID
+)
+AFTER_TRANSFER = _ticket(
+    "waiting",
+    1,
+    _period("waiting", None, ENDED_AT),
+    id=NEXT_TICKET_ID,
+    number="F-007",
+    agency="BPJSKES",
+    service="BPJSKES-UMUM",
+    issued_at=ENDED_AT,
+    transferred_from=TICKET_ID,
+)
+REJOINED = _ticket(
+    "waiting",
+    4,
+    _WAITED,
+    _WALKED,
+    _period("no_show", COUNTER, STARTED_AT, ENDED_AT),
+    _period("waiting", None, ENDED_AT),
+    turn_at=ENDED_AT,
+)
+VOIDED = _ticket("void", 2, _period("printing", None, ISSUED_AT, CALLED_AT), _period("void", None, CALLED_AT, CALLED_AT))
 EXPIRED = _ticket("expired", 2, _period("waiting", None, ISSUED_AT, "2025-06-12T00:00:00+07:00"))
 
 
@@ -59,12 +98,20 @@ def _answered(ticket: dict[str, Any], position: int | None = None, estimate: int
 
 
 TICKETING: dict[str, dict[str, Any]] = {
-    "issue_ticket": {"site": "sukadana", "service": "CPL-KTP", "priority_class": "elderly", "channel": "kiosk"},
+    "issue_ticket": {"site": "sukadana", "service": "CPL-KTP", "priority_class": "elderly", "channel": "kiosk", "print": True},
     "issued_ticket": {**_answered(WAITING, 4, 1380), "token": TOKEN},
     "call_next": {"counter": COUNTER},
     "call_ticket": {"id": TICKET_ID, "counter": COUNTER},
     "recall_ticket": {"id": TICKET_ID},
     "start_ticket": {"id": TICKET_ID},
+    "confirm_printing": {"id": TICKET_ID, "token": TOKEN, "printed": True},
+    "undo_call": {"id": TICKET_ID},
+    "hold_ticket": {"id": TICKET_ID},
+    "resume_ticket": {"id": TICKET_ID, "counter": COUNTER},
+    "return_ticket": {"id": TICKET_ID, "position": "last"},
+    "transfer_ticket": {"id": TICKET_ID, "service": "BPJSKES-UMUM"},
+    "rejoin_ticket": {"id": TICKET_ID, "token": TOKEN},
+    "set_priority": {"id": TICKET_ID, "priority_class": "elderly"},
     "complete_ticket": {"id": TICKET_ID, "outcome": "papers_missing"},
     "mark_no_show": {"id": TICKET_ID},
     "cancel_ticket": {"id": TICKET_ID, "token": TOKEN},
@@ -76,6 +123,14 @@ TICKETING: dict[str, dict[str, Any]] = {
     "ticket.issued": {"ticket": WAITING},
     "ticket.called": {"ticket": CALLED},
     "ticket.recalled": {"ticket": RECALLED},
+    "ticket.call_undone": {"ticket": CALL_UNDONE},
+    "ticket.held": {"ticket": HELD},
+    "ticket.resumed": {"ticket": RESUMED},
+    "ticket.returned": {"ticket": RETURNED},
+    "ticket.transferred": {"ticket": TRANSFERRED},
+    "ticket.rejoined": {"ticket": REJOINED},
+    "ticket.priority_changed": {"ticket": {**WAITING, "lane": "priority", "version": 2}},
+    "ticket.voided": {"ticket": VOIDED},
     "ticket.serving_started": {"ticket": SERVING},
     "ticket.completed": {"ticket": COMPLETED},
     "ticket.no_show": {"ticket": NO_SHOW},

@@ -13,9 +13,10 @@ from services.ticketing.domain.access import (
     ticket_of_token,
     ticket_token,
 )
-from services.ticketing.domain.counters import agency_of, check_counter_free, check_nobody_served, prefix_at, services_for
+from services.ticketing.domain.counters import agency_of, check_counter_free, check_nobody_served, check_room_for, prefix_at, services_for
 from services.ticketing.domain.days import business_date, check_site_takes_numbers, end_of_day, is_open
 from services.ticketing.domain.estimates import DEFAULT_SERVING_SECONDS, estimated_wait, new_pace
+from services.ticketing.domain.policy import QueuePolicy, policy_of
 from services.ticketing.domain.refusal import QueueRefusal
 from services.ticketing.domain.tickets import (
     AT_COUNTER_STATES,
@@ -24,9 +25,13 @@ from services.ticketing.domain.tickets import (
     Period,
     Ticket,
     changed,
+    check_collected_later,
     check_day,
     check_recall,
+    check_rejoin,
+    check_undo,
     issued,
+    target_of,
 )
 
 __all__ = [
@@ -39,6 +44,7 @@ __all__ = [
     "STAFF_ROLES",
     "TRANSITIONS",
     "Period",
+    "QueuePolicy",
     "QueueRefusal",
     "Ticket",
     "agency_of",
@@ -46,21 +52,27 @@ __all__ = [
     "changed",
     "check_agency",
     "check_channel",
+    "check_collected_later",
     "check_counter_free",
     "check_day",
     "check_device_site",
     "check_nobody_served",
     "check_recall",
+    "check_rejoin",
     "check_role",
+    "check_room_for",
     "check_site_takes_numbers",
     "check_ticket_token",
+    "check_undo",
     "end_of_day",
     "estimated_wait",
     "is_open",
     "issued",
     "new_pace",
+    "policy_of",
     "prefix_at",
     "services_for",
+    "target_of",
     "ticket_of_token",
     "ticket_token",
 ]

@@ -57,5 +57,12 @@ def check_nobody_served(open_there: Iterable[Ticket], called: Ticket) -> None:
             raise _busy(ticket)
 
 
+def check_room_for(open_there: Iterable[Ticket], target: str, *, may_call_while_serving: bool) -> None:
+    """Refuse to bring a ticket back to a counter as ``called`` or ``serving`` when another one is in its way there."""
+    for ticket in open_there:
+        if ticket.status == target or not may_call_while_serving:
+            raise _busy(ticket)
+
+
 def _busy(ticket: Ticket) -> QueueRefusal:
     return QueueRefusal("counter_busy", counter=ticket.counter, ticket=ticket.id, number=ticket.label, status=ticket.status)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Any
 
 from services.ticketing.domain.refusal import QueueRefusal
 
@@ -15,24 +17,42 @@ AT_COUNTER_STATES = frozenset({"called", "serving"})
 
 @dataclass(frozen=True)
 class Transition:
-    """From which states a command leads where, and which event tells of it."""
+    """Which command leads from which state to which, and which event tells of it."""
 
-    sources: frozenset[str]
-    target: str
+    moves: Mapping[str, frozenset[str]]
+    """State before -> states after. Of several, the one in which the ticket was before (``resume``)."""
     event: str
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """States that the command is for."""
+        return frozenset(self.moves)
+
+
+def _from(sources: str, target: str, event: str) -> Transition:
+    return Transition({source: frozenset(target.split()) for source in sources.split()}, event)
 
 
 TRANSITIONS: Mapping[str, Transition] = {
-    "call": Transition(frozenset({"waiting"}), "called", "ticket.called"),
-    "recall": Transition(frozenset({"called"}), "called", "ticket.recalled"),
-    "start": Transition(frozenset({"called"}), "serving", "ticket.serving_started"),
-    "complete": Transition(frozenset({"serving"}), "completed", "ticket.completed"),
-    "no-show": Transition(frozenset({"called"}), "no_show", "ticket.no_show"),
-    "cancel": Transition(frozenset({"reserved", "waiting", "called", "on_hold"}), "cancelled", "ticket.cancelled"),
+    "confirm": _from("printing", "waiting", "ticket.issued"),
+    "void": _from("printing", "void", "ticket.voided"),
+    "call": _from("waiting", "called", "ticket.called"),
+    "recall": _from("called", "called", "ticket.recalled"),
+    "undo-call": _from("called", "waiting", "ticket.call_undone"),
+    "start": _from("called", "serving", "ticket.serving_started"),
+    "hold": _from("called serving", "on_hold", "ticket.held"),
+    "resume": _from("on_hold", "called serving", "ticket.resumed"),
+    "return": _from("called serving", "waiting", "ticket.returned"),
+    "transfer": _from("called serving", "transferred", "ticket.transferred"),
+    "complete": _from("serving", "completed", "ticket.completed"),
+    "no-show": _from("called", "no_show", "ticket.no_show"),
+    "rejoin": _from("no_show", "waiting", "ticket.rejoined"),
+    "priority": Transition({state: frozenset({state}) for state in ("printing", "waiting", "on_hold")}, "ticket.priority_changed"),
+    "cancel": _from("reserved waiting called on_hold", "cancelled", "ticket.cancelled"),
     # Close of day. Never "completed": the books stay true.
-    "expire": Transition(OPEN_STATES, "expired", "ticket.expired"),
+    "expire": _from(" ".join(sorted(OPEN_STATES)), "expired", "ticket.expired"),
 }
-"""The whole state machine; guards, answers and tests are derived from it."""
+"""The whole state machine; guards, answers, the diagram of the documentation and tests are derived from it."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +64,8 @@ class Period:
     counter: str | None
     started_at: datetime
     ended_at: datetime | None = None
+    undone: bool = False
+    """A call that was a mistake: nobody was called, whatever stood on the screen for a moment."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +84,22 @@ class Ticket:
     status: str
     priority_class: str | None
     arrived_at: datetime
+    """When the citizen's visit began; kept by every ticket of the visit."""
     issued_at: datetime
+    turn_at: datetime | None = None
+    """Its turn among those who wait in the same lane; ``None``: by arrival, as long as it was not returned and did not rejoin."""
     counter: str | None = None
+    """Where it was called last; none while it waits."""
     recalls: int = 0
+    """How often it was called again since its last call."""
+    last_called_at: datetime | None = None
+    """When it was called, or called again."""
     returns: int = 0
     outcome: str | None = None
+    collect_on: date | None = None
+    """When to collect what was applied for (outcome ``collect_later``)."""
+    transferred_from: str | None = None
+    transferred_to: str | None = None
     periods: tuple[Period, ...] = field(default_factory=tuple)
     version: int = 1
 
@@ -79,6 +112,11 @@ class Ticket:
     def lane(self) -> str:
         """``regular`` or ``priority``: all that others learn of the priority class."""
         return "regular" if self.priority_class is None else "priority"
+
+    @property
+    def turn(self) -> datetime:
+        """What decides its turn among those who wait in the same lane."""
+        return self.turn_at or self.arrived_at
 
     @property
     def last_ended_seconds(self) -> float:
@@ -101,40 +139,68 @@ def issued(ticket: Ticket, actor: str | None) -> Ticket:
     return replace(ticket, periods=(Period(ticket.status, actor, None, ticket.issued_at),))
 
 
-def changed(
-    ticket: Ticket, command: str, now: datetime, *, actor: str | None, counter: str | None = None, outcome: str | None = None
-) -> Ticket:
+def changed(ticket: Ticket, command: str, now: datetime, *, actor: str | None, counter: str | None = None, **facts: Any) -> Ticket:
     """Return the ticket after ``command``, one version on; a change of state closes a period and opens the next.
 
     ``now`` may lie before the ticket's last change, when this command began first and then waited for it, or when the
     clocks of two replicas differ: the change then counts from the last one, so that no period ends before it began.
 
+    :param counter: where it happens; the ticket's own when none is given.
+    :param facts: what else the command sets: ``outcome``, ``turn_at``, ``priority_class`` and the like.
     :raises QueueRefusal: ``ticket_state_conflict`` with the current status and those that the command is for.
     """
-    transition = TRANSITIONS[command]
-    if ticket.status not in transition.sources:
-        raise QueueRefusal("ticket_state_conflict", status=ticket.status, allowed=sorted(transition.sources))
-    at = counter or ticket.counter
+    target = target_of(ticket, command)
+    at = None if target == "waiting" else counter or ticket.counter
+    moment = max(now, ticket.periods[-1].started_at)
     periods = ticket.periods
-    if transition.target != ticket.status:
-        moment = max(now, periods[-1].started_at)
-        ended = None if transition.target in OPEN_STATES else moment
-        periods = (*periods[:-1], replace(periods[-1], ended_at=moment), Period(transition.target, actor, at, moment, ended))
-    return replace(
-        ticket,
-        status=transition.target,
-        counter=at,
-        outcome=outcome or ticket.outcome,
-        recalls=ticket.recalls + (command == "recall"),
-        periods=periods,
-        version=ticket.version + 1,
-    )
+    if target != ticket.status:
+        ended = None if target in OPEN_STATES else moment
+        before = replace(periods[-1], ended_at=moment, undone=command == "undo-call")
+        periods = (*periods[:-1], before, Period(target, actor, at, moment, ended))
+    if command in ("call", "recall"):
+        facts |= {"last_called_at": moment, "recalls": ticket.recalls + 1 if command == "recall" else 0}
+    if command == "return":
+        facts |= {"returns": ticket.returns + 1}
+    return replace(ticket, status=target, counter=at, periods=periods, version=ticket.version + 1, **facts)
 
 
-def check_recall(ticket: Ticket, most: int) -> None:
-    """Refuse a recall beyond the site's maximum: then it is time for ``no-show``."""
-    if ticket.status == "called" and ticket.recalls >= most:
+def target_of(ticket: Ticket, command: str) -> str:
+    """Return the state to which a command leads a ticket; refuses with ``ticket_state_conflict``."""
+    moves = TRANSITIONS[command].moves
+    if ticket.status not in moves:
+        raise QueueRefusal("ticket_state_conflict", status=ticket.status, allowed=sorted(moves))
+    targets = moves[ticket.status]
+    return next(iter(targets)) if len(targets) == 1 else ticket.periods[-2].state
+
+
+def check_recall(ticket: Ticket, now: datetime, *, most: int, gap_seconds: int) -> None:
+    """Refuse a recall beyond the site's maximum (then it is time for ``no-show``), or sooner than its minimum gap."""
+    if ticket.status != "called":
+        return
+    if ticket.recalls >= most:
         raise QueueRefusal("recall_limit_reached", limit=most)
+    # Clocks of replicas differ: nobody was called in the future.
+    waited = gap_seconds if ticket.last_called_at is None else max(0.0, (now - ticket.last_called_at).total_seconds())
+    if waited < gap_seconds:
+        raise QueueRefusal("recall_too_soon", retry_after_seconds=math.ceil(gap_seconds - waited))
+
+
+def check_undo(ticket: Ticket, now: datetime, within_seconds: int) -> None:
+    """Refuse to undo a call that was made longer ago than a misclick takes to notice: then ``return`` it."""
+    if ticket.status == "called" and (now - ticket.periods[-1].started_at).total_seconds() > within_seconds:
+        raise QueueRefusal("undo_too_late", limit_seconds=within_seconds)
+
+
+def check_rejoin(ticket: Ticket, most: int) -> None:
+    """Refuse to let somebody who did not come join the queue more often than the site allows."""
+    if ticket.status == "no_show" and sum(period.state == "no_show" for period in ticket.periods) > most:
+        raise QueueRefusal("rejoin_limit_reached", limit=most)
+
+
+def check_collected_later(ticket: Ticket) -> None:
+    """Refuse a date to collect something that lies before the visit."""
+    if ticket.collect_on is not None and ticket.collect_on < ticket.business_date:
+        raise QueueRefusal("collect_date_past", business_date=ticket.business_date.isoformat())
 
 
 def check_day(ticket: Ticket, today: date) -> None:

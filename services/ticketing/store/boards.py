@@ -16,14 +16,14 @@ _DAY = sa.text("""
     WITH called AS (
         SELECT ticket.*, (
             SELECT max(CAST(period->>'started_at' AS timestamptz)) FROM jsonb_array_elements(periods) AS period
-            WHERE period->>'state' = 'called'
+            WHERE period->>'state' = 'called' AND NOT period ? 'undone'
         ) AS called_at
-        FROM ticket WHERE site = :site AND business_date = :business_date
+        FROM ticket WHERE site = :site AND business_date = :business_date AND status <> 'printing'
     ), ranked AS (
         SELECT called.*,
             row_number() OVER (ORDER BY called_at DESC NULLS LAST) AS call_rank,
             row_number() OVER (PARTITION BY service ORDER BY called_at DESC NULLS LAST) AS call_rank_of_service,
-            row_number() OVER (PARTITION BY service ORDER BY arrived_at DESC) AS issue_rank_of_service
+            row_number() OVER (PARTITION BY service ORDER BY issued_at DESC) AS issue_rank_of_service
         FROM called
     )
     SELECT coalesce((SELECT sequence FROM stream WHERE source = :source), 0) AS sequence, shown.* FROM (SELECT 1) AS always

@@ -22,6 +22,12 @@ _TAKE_NUMBER = sa.text("""
     RETURNING CAST(numbers->>:prefix AS integer) AS number, last_arrival_at AS arrived_at, closed_at, old.site IS NULL AS opened
 """)
 
+# Under the day's lock, as numbers are taken.
+_TAKE_TURN = sa.text("""
+    UPDATE queue_day SET last_arrival_at = greatest(:now, last_arrival_at + interval '1 microsecond')
+    WHERE site = :site AND business_date = :business_date RETURNING last_arrival_at
+""")
+
 _LOCK_DAY = sa.text("SELECT FROM queue_day WHERE site = :site AND business_date = :business_date FOR UPDATE")
 
 _DUE_DAYS = sa.text("""
@@ -57,6 +63,12 @@ def take_number(work: UnitOfWork, site: str, business_date: date, prefix: str, c
         {"site": site, "business_date": business_date, "prefix": prefix, "now": work.now, "closes_at": closes_at},
     ).one()
     return TakenNumber(row.number, row.arrived_at, row.closed_at, row.opened)
+
+
+def take_turn(work: UnitOfWork, site: str, business_date: date) -> datetime:
+    """Return a turn after that of everybody who has come to the site on this day, whose row is locked."""
+    turn: datetime = work.execute(_TAKE_TURN, {"site": site, "business_date": business_date, "now": work.now}).scalar_one()
+    return turn
 
 
 def lock_day(work: UnitOfWork, site: str, business_date: date) -> None:

@@ -41,10 +41,15 @@ ticket = sa.Table(
     sa.Column("priority_class", sa.Text),
     sa.Column("arrived_at", sa.TIMESTAMP(timezone=True)),
     sa.Column("issued_at", sa.TIMESTAMP(timezone=True)),
+    sa.Column("turn_at", sa.TIMESTAMP(timezone=True)),
     sa.Column("counter", sa.Text),
     sa.Column("recalls", sa.Integer),
+    sa.Column("last_called_at", sa.TIMESTAMP(timezone=True)),
     sa.Column("returns", sa.Integer),
     sa.Column("outcome", sa.Text),
+    sa.Column("collect_on", sa.Date),
+    sa.Column("transferred_from", UUID(as_uuid=False)),
+    sa.Column("transferred_to", UUID(as_uuid=False)),
     sa.Column("periods", JSONB),
     sa.Column("version", sa.Integer),
 )
@@ -57,7 +62,7 @@ _FIELDS = [field.name for field in fields(Ticket)]
 
 def tickets_of(statement: sa.TextClause) -> sa.TextualSelect:
     """Return a statement whose rows have all columns of the table, as :func:`from_row` takes them."""
-    return statement.columns(id=UUID(as_uuid=False), visit=UUID(as_uuid=False))
+    return statement.columns(**{name: UUID(as_uuid=False) for name in ("id", "visit", "transferred_from", "transferred_to")})
 
 
 def from_row(row: Row) -> Ticket:
@@ -70,6 +75,7 @@ def from_row(row: Row) -> Ticket:
             counter=period["counter"],
             started_at=datetime.fromisoformat(period["started_at"]),
             ended_at=None if period["ended_at"] is None else datetime.fromisoformat(period["ended_at"]),
+            undone=period.get("undone", False),
         )
         for period in values["periods"]
     )
@@ -90,6 +96,7 @@ def periods_of(new: Ticket) -> list[dict[str, Any]]:
             "counter": period.counter,
             "started_at": period.started_at.isoformat(),
             "ended_at": None if period.ended_at is None else period.ended_at.isoformat(),
+            **({"undone": True} if period.undone else {}),
         }
         for period in new.periods
     ]

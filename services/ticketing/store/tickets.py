@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -15,16 +15,20 @@ from services.chassis.database import UnitOfWork
 from services.ticketing.domain import AT_COUNTER_STATES, OPEN_STATES, QueueRefusal, Ticket
 from services.ticketing.store.tables import Row, columns_of, from_row, ticket, tickets_of
 
-_INSERT_VISIT_AND_TICKET = sa.text("""
+_TICKET = """
+    INSERT INTO ticket (id, visit, site, business_date, agency, service, prefix, number, channel, status,
+        priority_class, arrived_at, issued_at, recalls, returns, transferred_from, periods, version)
+    VALUES (CAST(:id AS uuid), CAST(:visit AS uuid), :site, :business_date, :agency, :service, :prefix, :number, :channel,
+        :status, :priority_class, :arrived_at, :issued_at, 0, 0, CAST(:transferred_from AS uuid), :periods, :version)
+"""
+_PERIODS = sa.bindparam("periods", type_=JSONB)
+_INSERT_TICKET = sa.text(_TICKET).bindparams(_PERIODS)
+_INSERT_VISIT_AND_TICKET = sa.text(f"""
     WITH arrived AS (
         INSERT INTO visit (id, site, business_date, arrived_at)
         VALUES (CAST(:visit AS uuid), :site, :business_date, :arrived_at)
-    )
-    INSERT INTO ticket (id, visit, site, business_date, agency, service, prefix, number, channel, status,
-        priority_class, arrived_at, issued_at, counter, recalls, returns, outcome, periods, version)
-    VALUES (CAST(:id AS uuid), CAST(:visit AS uuid), :site, :business_date, :agency, :service, :prefix, :number, :channel,
-        :status, :priority_class, :arrived_at, :issued_at, :counter, :recalls, :returns, :outcome, :periods, :version)
-""").bindparams(sa.bindparam("periods", type_=JSONB))
+    ) {_TICKET}
+""").bindparams(_PERIODS)  # noqa: S608 - constants only
 
 _EXPIRED = sa.text("""
     SELECT count(*) FROM ticket WHERE site = :site AND business_date = :business_date AND status = 'expired'
@@ -35,12 +39,34 @@ _ONE_AT_COUNTER = {f"ticket_{state}_at_counter" for state in AT_COUNTER_STATES}
 
 # A ticket that is not as it was when it was locked gets no version, which the table refuses.
 _UPDATE = sa.text("""
-    UPDATE ticket SET status = :status, counter = :counter, recalls = :recalls, returns = :returns, outcome = :outcome,
+    UPDATE ticket SET status = :status, counter = :counter, priority_class = :priority_class, turn_at = :turn_at,
+        recalls = :recalls, last_called_at = :last_called_at, returns = :returns, outcome = :outcome,
+        collect_on = :collect_on, transferred_to = CAST(:transferred_to AS uuid),
         periods = :periods, version = CASE version WHEN :version - 1 THEN :version END
     WHERE id = CAST(:id AS uuid)
-""").bindparams(sa.bindparam("periods", type_=JSONB))
+""").bindparams(_PERIODS)
 
 _LOCKED = tickets_of(sa.text("SELECT * FROM ticket WHERE id = CAST(:id AS uuid) FOR UPDATE"))
+
+# The day's row first, then the ticket's, like every call: the lock of a row that is read is taken when it is found.
+_LOCK_DAY_OF = sa.text("""
+    SELECT FROM queue_day JOIN ticket USING (site, business_date) WHERE ticket.id = CAST(:id AS uuid) FOR UPDATE OF queue_day
+""")
+_LOCKED_WITH_DAY = tickets_of(
+    sa.text("""
+    SELECT ticket.*, (
+        SELECT closed_at FROM queue_day WHERE site = ticket.site AND business_date = ticket.business_date
+    ) AS day_closed_at
+    FROM ticket WHERE id = CAST(:id AS uuid) FOR UPDATE OF ticket
+""")
+)
+# Of all tickets of the day, also of those that are called at the moment and may come back: no turn is given twice.
+_FIRST_TURN = sa.text("""
+    SELECT min(coalesce(turn_at, arrived_at)) FROM ticket WHERE site = :site AND business_date = :business_date
+""")
+_OF_ONE_VISIT = sa.text("""
+    SELECT count(*) = 2 AND count(DISTINCT visit) = 1 FROM ticket WHERE id IN (CAST(:id AS uuid), CAST(:other AS uuid))
+""")
 
 # One branch per state, so that each is answered by its unique index.
 _OPEN_AT_COUNTER = tickets_of(
@@ -65,7 +91,7 @@ _NEXT_AND_AT_COUNTER = tickets_of(
         SELECT * FROM ticket
         WHERE status = 'waiting' AND site = :site AND business_date = :business_date AND service IN :services
           AND EXISTS (SELECT FROM queue_day WHERE site = :site AND business_date = :business_date AND closed_at IS NULL)
-        ORDER BY priority_class IS NULL, arrived_at, number LIMIT 1 FOR UPDATE OF ticket
+        ORDER BY priority_class IS NULL, coalesce(turn_at, arrived_at), number LIMIT 1 FOR UPDATE OF ticket
     )
     SELECT true AS is_it, it.* FROM it UNION ALL
     SELECT false AS is_it, ticket.* FROM ticket WHERE counter = :counter AND status = 'called' UNION ALL
@@ -77,6 +103,11 @@ _NEXT_AND_AT_COUNTER = tickets_of(
 def insert(work: UnitOfWork, new: Ticket) -> None:
     """Store a new visit with its first ticket."""
     work.later(_INSERT_VISIT_AND_TICKET, columns_of(new))
+
+
+def insert_next(work: UnitOfWork, new: Ticket) -> None:
+    """Store a further ticket of a visit."""
+    work.later(_INSERT_TICKET, columns_of(new))
 
 
 def update(work: UnitOfWork, new: Ticket) -> None:
@@ -99,6 +130,24 @@ def _refused(counter: str | None, error: BaseException) -> Exception | None:
 def locked(work: UnitOfWork, ticket_id: str) -> Ticket | None:
     """Return a ticket and lock its row until the transaction ends."""
     return _first(work.execute(_LOCKED, {"id": ticket_id}).mappings().first())
+
+
+def locked_with_day(work: UnitOfWork, ticket_id: str) -> tuple[Ticket, datetime | None] | None:
+    """Return a ticket and when its day was closed, if it was; the day's row is locked, and then the ticket's."""
+    work.later(_LOCK_DAY_OF, {"id": ticket_id})
+    row = work.execute(_LOCKED_WITH_DAY, {"id": ticket_id}).mappings().first()
+    return None if row is None else (from_row(row), row["day_closed_at"])
+
+
+def first_turn(work: UnitOfWork, site: str, business_date: date) -> datetime:
+    """Return the first turn that a ticket of the site and day has; there is one at least."""
+    turn: datetime = work.execute(_FIRST_TURN, {"site": site, "business_date": business_date}).scalar_one()
+    return turn
+
+
+def of_one_visit(work: UnitOfWork, ticket_id: str, other: str) -> bool:
+    """Whether two different tickets belong to the same visit."""
+    return bool(work.execute(_OF_ONE_VISIT, {"id": ticket_id, "other": other}).scalar_one())
 
 
 def locked_and_at_its_counter(work: UnitOfWork, ticket_id: str) -> tuple[Ticket | None, list[Ticket]]:
@@ -132,6 +181,15 @@ def open_tickets(work: UnitOfWork, site: str, business_date: date, limit: int) -
         .limit(limit)
         .with_for_update(),
     )
+
+
+def overdue_printing(work: UnitOfWork, before: datetime) -> list[Ticket]:
+    """Return tickets, locked, that were issued before an instant and whose slips are still being printed.
+
+    Those that another transaction has locked are left to it.
+    """
+    statement = sa.select(ticket).where(ticket.c.status == "printing", ticket.c.issued_at < before)
+    return _all(work, statement.order_by(ticket.c.issued_at).limit(500).with_for_update(skip_locked=True))
 
 
 def expired_count(work: UnitOfWork, site: str, business_date: date) -> int:

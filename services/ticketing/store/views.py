@@ -21,8 +21,8 @@ _in_queue = sa.and_(
     _ahead.c.site == ticket.c.site,
     _ahead.c.business_date == ticket.c.business_date,
     _ahead.c.service == ticket.c.service,
-    sa.tuple_(_ahead.c.priority_class.is_(None), _ahead.c.arrived_at, _ahead.c.number)
-    < sa.tuple_(ticket.c.priority_class.is_(None), ticket.c.arrived_at, ticket.c.number),
+    sa.tuple_(_ahead.c.priority_class.is_(None), sa.func.coalesce(_ahead.c.turn_at, _ahead.c.arrived_at), _ahead.c.number)
+    < sa.tuple_(ticket.c.priority_class.is_(None), sa.func.coalesce(ticket.c.turn_at, ticket.c.arrived_at), ticket.c.number),
 )
 _pace = sa.table("service_pace", sa.column("site"), sa.column("service"), sa.column("mean_seconds"))
 _counters = (

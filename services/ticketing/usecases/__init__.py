@@ -9,10 +9,14 @@ from services.ticketing.usecases.boards import get_site_day, get_site_heads
 from services.ticketing.usecases.calling import call_next, call_ticket, recall_ticket
 from services.ticketing.usecases.closing import CLOSING_BATCH, Closing, close_due_day
 from services.ticketing.usecases.following import apply_catalog_event
+from services.ticketing.usecases.holding import hold_ticket, resume_ticket
 from services.ticketing.usecases.issuing import issue_ticket, with_token
+from services.ticketing.usecases.printing import confirm_printing, void_unprinted
 from services.ticketing.usecases.reading import get_ticket, get_ticket_by_token, list_tickets
+from services.ticketing.usecases.requeueing import rejoin_ticket, return_ticket, set_priority, undo_call
 from services.ticketing.usecases.serving import cancel_ticket, complete_ticket, mark_no_show, start_ticket
 from services.ticketing.usecases.snapshot import SNAPSHOT
+from services.ticketing.usecases.transferring import transfer_ticket
 
 __all__ = [
     "CLOSING_BATCH",
@@ -24,15 +28,24 @@ __all__ = [
     "cancel_ticket",
     "close_due_day",
     "complete_ticket",
+    "confirm_printing",
     "get_site_day",
     "get_site_heads",
     "get_ticket",
     "get_ticket_by_token",
+    "hold_ticket",
     "issue_ticket",
     "list_tickets",
     "mark_no_show",
     "public_ticket",
     "recall_ticket",
+    "rejoin_ticket",
+    "resume_ticket",
+    "return_ticket",
+    "set_priority",
     "start_ticket",
+    "transfer_ticket",
+    "undo_call",
+    "void_unprinted",
     "with_token",
 ]

@@ -47,10 +47,14 @@ def public_ticket(ticket: Ticket) -> dict[str, Any]:
         "lane": ticket.lane,
         "arrived_at": ticket.arrived_at.isoformat(),
         "issued_at": ticket.issued_at.isoformat(),
+        "turn_at": None if ticket.turn_at is None else ticket.turn_at.isoformat(),
         "counter": ticket.counter,
         "recalls": ticket.recalls,
         "returns": ticket.returns,
         "outcome": ticket.outcome,
+        "collect_on": None if ticket.collect_on is None else ticket.collect_on.isoformat(),
+        "transferred_from": ticket.transferred_from,
+        "transferred_to": ticket.transferred_to,
         "periods": [_public_period(period) for period in ticket.periods],
         "version": ticket.version,
     }
@@ -62,4 +66,5 @@ def _public_period(period: Period) -> dict[str, Any]:
         "counter": period.counter,
         "started_at": period.started_at.isoformat(),
         "ended_at": None if period.ended_at is None else period.ended_at.isoformat(),
+        "undone": period.undone,
     }

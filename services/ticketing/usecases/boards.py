@@ -67,7 +67,8 @@ def _paces(work: UnitOfWork, sites: list[str]) -> dict[str, list[dict[str, Any]]
 
 def _board_ticket(row: store.Row) -> dict[str, Any]:
     ticket = store.from_row(row)
-    last_call = max((period for period in ticket.periods if period.state == "called"), key=lambda call: call.started_at, default=None)
+    calls = (period for period in ticket.periods if period.state == "called" and not period.undone)
+    last_call = max(calls, key=lambda call: call.started_at, default=None)
     return {
         "id": str(ticket.id),  # the driver reads a UUID where no table says text
         "number": ticket.label,
@@ -76,6 +77,8 @@ def _board_ticket(row: store.Row) -> dict[str, Any]:
         "status": ticket.status,
         "counter": ticket.counter,
         "arrived_at": ticket.arrived_at.isoformat(),
+        "issued_at": ticket.issued_at.isoformat(),
+        "turn_at": None if ticket.turn_at is None else ticket.turn_at.isoformat(),
         "called_at": None if last_call is None else last_call.started_at.isoformat(),
         "called_to": None if last_call is None else last_call.counter,
         "recalls": ticket.recalls,

@@ -10,7 +10,7 @@ from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError
 from services.ticketing import domain, store
 from services.ticketing.domain import Ticket
-from services.ticketing.usecases.changing import change, expire, keep, locked, staffs_ticket
+from services.ticketing.usecases.changing import change, expire, keep, locked, site_of, staffs_ticket
 
 
 def call_next(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any] | None:
@@ -52,8 +52,8 @@ def call_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
 def recall_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """Call again; at most as often as the site's policy allows."""
     ticket = staffs_ticket(work, data["id"])
-    site = store.catalog_entities(work, ("site", ticket.site))["site"]
-    domain.check_recall(ticket, site["policy"]["max_recalls"])
+    policy = domain.policy_of(site_of(work, ticket))
+    domain.check_recall(ticket, work.now, most=policy.max_recalls, gap_seconds=policy.recall_gap_seconds)
     return change(work, ticket, "recall")
 
 
@@ -68,7 +68,7 @@ def _check_counter_free(open_there: Sequence[Ticket], site: Mapping[str, Any], t
     """Refuse a busy counter. Whom midnight has overtaken there does not count, even before the close of day comes."""
     domain.check_counter_free(
         [ticket for ticket in open_there if ticket.business_date >= today],
-        may_call_while_serving=site["policy"]["call_while_serving"],
+        may_call_while_serving=domain.policy_of(site).call_while_serving,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError
 from services.chassis.events import Event
 from services.ticketing import domain, store
-from services.ticketing.domain import Ticket
+from services.ticketing.domain import QueueRefusal, Ticket
 from services.ticketing.usecases.answers import answer, public_ticket
 
 _ENDS = {"call": metrics.TICKET_WAIT, "complete": metrics.TICKET_SERVICE}
@@ -45,9 +46,40 @@ def check_staffs(work: UnitOfWork, ticket: Ticket | None) -> Ticket:
     return ticket
 
 
-def change(work: UnitOfWork, ticket: Ticket, command: str) -> dict[str, Any]:
+def on_open_day(work: UnitOfWork, ticket_id: str, command: str) -> tuple[Ticket, Mapping[str, Any]]:
+    """Return a ticket for a command that brings it back to its queue, and its site; day and ticket are locked.
+
+    Refuses with ``ticket_unknown``, ``ticket_state_conflict``, and with ``day_closed`` once midnight has ended its queue.
+    """
+    found = store.locked_with_day(work, ticket_id)
+    if found is None:
+        raise DomainError("ticket_unknown")
+    ticket, closed_at = found
+    if work.context.actor.role in domain.STAFF_ROLES:
+        domain.check_agency(work.context.actor.agencies, ticket.agency)
+    domain.target_of(ticket, command)
+    site = site_of(work, ticket)
+    domain.check_day(ticket, domain.business_date(work.now, site["timezone"]))
+    if closed_at is not None:
+        raise DomainError("day_closed", business_date=ticket.business_date.isoformat())
+    return ticket, site
+
+
+def site_of(work: UnitOfWork, ticket: Ticket) -> Mapping[str, Any]:
+    """Return the site of a ticket."""
+    return store.catalog_entities(work, ("site", ticket.site))["site"]
+
+
+def check_slip(work: UnitOfWork, secret: str, data: Mapping[str, Any]) -> None:
+    """Refuse who does not show the token of this ticket, or of another one of the same visit: there is one slip."""
+    shown = domain.ticket_of_token(secret, data.get("token") or "")
+    if shown != data["id"] and not store.of_one_visit(work, shown, data["id"]):
+        raise QueueRefusal("ticket_token_invalid")
+
+
+def change(work: UnitOfWork, ticket: Ticket, command: str, **facts: Any) -> dict[str, Any]:
     """Do a command of the caller with a locked ticket; answer the ticket after it."""
-    return keep(work, domain.changed(ticket, command, work.now, actor=work.context.actor.id), command)
+    return keep(work, domain.changed(ticket, command, work.now, actor=work.context.actor.id, **facts), command)
 
 
 def expire(work: UnitOfWork, ticket: Ticket, ended_at: datetime) -> None:

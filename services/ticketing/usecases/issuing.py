@@ -21,7 +21,7 @@ def issue_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     actor = work.context.actor
     domain.check_channel(actor.role, data["channel"])
     domain.check_device_site(actor.site, data["site"])
-    site, service, agency = _offered(work, data["site"], data["service"])
+    site, service, agency = offered(work, data["site"], data["service"])
     domain.check_agency(actor.agencies, agency["id"])
     domain.check_site_takes_numbers(site, data["channel"], work.now)
     if not service["active"]:
@@ -44,7 +44,7 @@ def issue_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
             prefix=prefix,
             number=taken.number,
             channel=data["channel"],
-            status="waiting",
+            status="printing" if data["print"] else "waiting",
             priority_class=data["priority_class"],
             arrived_at=taken.arrived_at,
             issued_at=taken.arrived_at,
@@ -52,7 +52,8 @@ def issue_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         actor.id,
     )
     store.insert(work, ticket)
-    tell_of_ticket(work, "ticket.issued", ticket)
+    if ticket.status == "waiting":  # a number that is being printed is nobody's news yet
+        tell_of_ticket(work, "ticket.issued", ticket)
     return viewed(work, ticket.id)
 
 
@@ -61,7 +62,7 @@ def with_token(settings: Settings, answer: dict[str, Any]) -> dict[str, Any]:
     return {**answer, "token": domain.ticket_token(settings.required_ticket_token_secret(), answer["id"])}
 
 
-def _offered(work: UnitOfWork, site: str, service: str) -> tuple[Entity, Entity, Entity]:
+def offered(work: UnitOfWork, site: str, service: str) -> tuple[Entity, Entity, Entity]:
     """Return site, service and the service's agency; refuses with ``<kind>_unknown``."""
     wanted = {"site": site, "service": service, "agency": domain.agency_of(service)}
     known = store.catalog_entities(work, *wanted.items())

@@ -9,12 +9,13 @@ from services.chassis.database import UnitOfWork
 from services.chassis.paging import cursor_behind, place_of
 from services.ticketing import domain, store
 from services.ticketing.usecases.answers import answer_of_row, viewed
+from services.ticketing.usecases.changing import check_slip
 
 
 def get_ticket(work: UnitOfWork, data: dict[str, Any], secret: str) -> dict[str, Any]:
     """Return one ticket with its place in the queue: to staff and auditors, or to who shows its token."""
     if data.get("token") is not None or work.context.actor.role not in domain.READING_ROLES:
-        domain.check_ticket_token(secret, data["id"], data.get("token"))
+        check_slip(work, secret, data)
     return viewed(work, data["id"])
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from services.chassis.database import UnitOfWork
 from services.ticketing import domain, store
-from services.ticketing.usecases.changing import change, check_staff, check_staffs, keep, locked, staffs_ticket
+from services.ticketing.usecases.changing import change, check_slip, check_staff, check_staffs, keep, locked, staffs_ticket
 
 
 def start_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
@@ -22,7 +23,11 @@ def complete_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """End serving with an outcome, and learn how long it took."""
     check_staff(work)
     found, known = store.locked_with_pace(work, data["id"]) or (None, None)
-    ticket = domain.changed(check_staffs(work, found), "complete", work.now, actor=work.context.actor.id, outcome=data["outcome"])
+    collect_on = None if data.get("collect_on") is None else date.fromisoformat(data["collect_on"])
+    ticket = domain.changed(
+        check_staffs(work, found), "complete", work.now, actor=work.context.actor.id, outcome=data["outcome"], collect_on=collect_on
+    )
+    domain.check_collected_later(ticket)
     samples, mean = known or store.pace(work, ticket.site, ticket.service)
     store.keep_pace(work, ticket.site, ticket.service, samples + 1, domain.new_pace(mean, samples, ticket.serving_seconds))
     return keep(work, ticket, "complete")
@@ -37,5 +42,5 @@ def cancel_ticket(work: UnitOfWork, data: dict[str, Any], secret: str) -> dict[s
     """Give a number back: the citizen with the ticket's token, or staff."""
     if work.context.actor.role in domain.STAFF_ROLES:
         return change(work, staffs_ticket(work, data["id"]), "cancel")
-    domain.check_ticket_token(secret, data["id"], data.get("token"))
+    check_slip(work, secret, data)
     return change(work, locked(work, data["id"]), "cancel")

@@ -10,7 +10,7 @@ from services.chassis.events import Envelope
 from services.ticketing.domain import OPEN_STATES, TRANSITIONS
 from tests.integration.ticketing.mall import Mall
 
-MOVES = {transition.event: transition for transition in TRANSITIONS.values()}
+MOVES = {transition.event: transition.moves for transition in TRANSITIONS.values()}
 
 
 def check_books(mall: Mall) -> None:
@@ -46,11 +46,13 @@ def _check_periods(ticket: dict[str, Any]) -> None:
 def _check_story(ticket: dict[str, Any], events: list[Envelope]) -> None:
     """The events of a ticket tell each of its versions once, in order, and the last one tells what it is now."""
     told = [event.data["ticket"] for event in events]
-    assert [each["version"] for each in told] == list(range(1, ticket["version"] + 1))
-    assert events[0].type == "ticket.issued"
+    begins = 2 if ticket["periods"][0]["state"] == "printing" else 1  # nobody hears of a number before its slip is out
+    assert [each["version"] for each in told] == list(range(begins, ticket["version"] + 1))
+    if not told:
+        return
+    assert events[0].type == {"void": "ticket.voided", "expired": "ticket.expired"}.get(told[0]["status"], "ticket.issued")
     for (_, before), (event, after) in pairwise(zip(events, told, strict=True)):
-        assert before["status"] in MOVES[event.type].sources
-        assert after["status"] == MOVES[event.type].target
+        assert after["status"] in MOVES[event.type][before["status"]]
         assert after["periods"][: len(before["periods"]) - 1] == before["periods"][:-1]
     now = {name: value for name, value in ticket.items() if name not in ("position", "estimated_wait_seconds")}
     assert told[-1] == now
@@ -61,12 +63,14 @@ def _check_counters(events: list[Envelope], together: int) -> None:
     there: dict[str, dict[str, str]] = defaultdict(dict)
     for event in events:
         ticket = event.data.get("ticket")
-        if ticket is None or ticket["counter"] is None:
+        if ticket is None:
+            continue
+        for others in there.values():
+            others.pop(ticket["id"], None)
+        if ticket["status"] not in ("called", "serving"):
             continue
         tickets = there[ticket["counter"]]
-        tickets.pop(ticket["id"], None)
-        if ticket["status"] in ("called", "serving"):
-            tickets[ticket["id"]] = ticket["status"]
+        tickets[ticket["id"]] = ticket["status"]
         states = list(tickets.values())
         assert len(states) == len(set(states)) <= together
 

@@ -29,6 +29,8 @@ SECRET = "a-secret-of-the-tests-32-characters"
 MORNING = datetime(2026, 3, 11, 1, 0, tzinfo=UTC)
 """Wednesday, 08:00 in western Indonesia."""
 
+POLICY = {"call_while_serving": False, "max_recalls": 3, "recall_gap_seconds": 0, "undo_call_seconds": 60, "max_rejoins": 1}
+
 _sites = itertools.count(1)
 _versions = itertools.count(1)
 
@@ -78,7 +80,7 @@ class Mall:
             "enforce_hours": False,
             "channels": ["kiosk", "web", "front_desk"],
             "hours": {},
-            "policy": {"call_while_serving": False, "max_recalls": 3},
+            "policy": {**POLICY},
             "milestones": [],
             "agreements": [],
         }
@@ -141,7 +143,7 @@ class Mall:
         return answer
 
     def _use(self, method: str, work: UnitOfWork, data: dict[str, Any]) -> Any:
-        secret = (SECRET,) if method in ("cancel_ticket", "get_ticket") else ()
+        secret = (SECRET,) if method in ("cancel_ticket", "confirm_printing", "get_ticket", "rejoin_ticket") else ()
         return getattr(usecases, method)(work, data, *secret)
 
     def take(self, service: str, priority_class: str | None = None, actor: Actor | None = None, **more: Any) -> dict[str, Any]:
@@ -167,6 +169,30 @@ class Mall:
 
     def complete(self, ticket: dict[str, Any], actor: Actor | None = None, **outcome: str) -> dict[str, Any]:
         return as_ticket(self.call("complete_ticket", contracts.CompleteTicket, actor, id=ticket["id"], **outcome))
+
+    def undo_call(self, ticket: dict[str, Any], actor: Actor | None = None) -> dict[str, Any]:
+        return as_ticket(self.call("undo_call", contracts.UndoCall, actor, id=ticket["id"]))
+
+    def hold(self, ticket: dict[str, Any], actor: Actor | None = None) -> dict[str, Any]:
+        return as_ticket(self.call("hold_ticket", contracts.HoldTicket, actor, id=ticket["id"]))
+
+    def resume(self, ticket: dict[str, Any], actor: Actor | None = None, **counter: str) -> dict[str, Any]:
+        return as_ticket(self.call("resume_ticket", contracts.ResumeTicket, actor, id=ticket["id"], **counter))
+
+    def send_back(self, ticket: dict[str, Any], actor: Actor | None = None, position: str = "last") -> dict[str, Any]:
+        return as_ticket(self.call("return_ticket", contracts.ReturnTicket, actor, id=ticket["id"], position=position))
+
+    def transfer(self, ticket: dict[str, Any], service: str, actor: Actor | None = None) -> dict[str, Any]:
+        return as_ticket(self.call("transfer_ticket", contracts.TransferTicket, actor, id=ticket["id"], service=service))
+
+    def rejoin(self, ticket: dict[str, Any], actor: Actor | None = None, **token: str) -> dict[str, Any]:
+        return as_ticket(self.call("rejoin_ticket", contracts.RejoinTicket, actor, id=ticket["id"], **token))
+
+    def prioritise(self, ticket: dict[str, Any], priority_class: str | None, actor: Actor | None = None) -> dict[str, Any]:
+        return as_ticket(self.call("set_priority", contracts.SetPriority, actor, id=ticket["id"], priority_class=priority_class))
+
+    def confirm(self, ticket: dict[str, Any], actor: Actor | None = None, **facts: Any) -> dict[str, Any]:
+        return as_ticket(self.call("confirm_printing", contracts.ConfirmPrinting, actor, id=ticket["id"], **facts))
 
     def no_show(self, ticket: dict[str, Any], actor: Actor | None = None) -> dict[str, Any]:
         return as_ticket(self.call("mark_no_show", contracts.MarkNoShow, actor, id=ticket["id"]))

@@ -24,12 +24,17 @@ pytestmark = pytest.mark.integration
 
 AGENCIES = {"A": ("KTP", "KK"), "B": ("INF",)}
 PRIORITIES = (None, None, None, "elderly", "disability")
-STEPS = {"recall": "recall", "start": "start", "complete": "complete", "no_show": "no-show", "cancel": "cancel"}
+STEPS = {
+    **{"recall": "recall", "start": "start", "complete": "complete", "no_show": "no-show", "cancel": "cancel"},
+    **{"hold": "hold", "resume": "resume", "undo_call": "undo-call", "send_back": "return", "rejoin": "rejoin"},
+}
+TO_THE_QUEUE = {"resume", "undo_call", "send_back", "rejoin", "transfer"}
+"""What is refused once midnight has ended the queue."""
 """Method of the site under test: command of the state table."""
 
 RULES = {
     *("ticket_state_conflict", "counter_busy", "counter_does_not_serve", "agency_forbidden"),
-    *("recall_limit_reached", "day_closed"),
+    *("recall_limit_reached", "day_closed", "undo_too_late", "rejoin_limit_reached", "transfer_to_itself"),
 }
 """What may be refused; a deadlock, a timeout or a fault may not happen."""
 
@@ -60,16 +65,30 @@ class Expected:
     id: str
     service: str
     day: date
-    turn: tuple[bool, int]
+    regular: bool
+    order: int
+    arrival: int
     status: str = "waiting"
+    before: str = ""
     counter: str | None = None
+    called_at: datetime | None = None
     recalls: int = 0
+    no_shows: int = 0
     version: int = 1
 
     def do(self, command: str) -> None:
-        self.status = TRANSITIONS[command].target
+        targets = TRANSITIONS[command].moves[self.status]
+        (target,) = targets if len(targets) == 1 else {self.before}
+        self.before, self.status = self.status, target
         self.version += 1
-        self.recalls += command == "recall"
+        self.recalls = self.recalls + 1 if command == "recall" else 0 if command in ("call", "undo-call") else self.recalls
+        self.no_shows += command == "no-show"
+        if target == "waiting":
+            self.counter = None
+
+    @property
+    def turn(self) -> tuple[bool, int]:
+        return self.regular, self.order
 
     @property
     def at_counter(self) -> bool:
@@ -91,6 +110,7 @@ class AnyDay(RuleBasedStateMachine):
         self.counters = list(self.building.counters)
         self.tickets: list[Expected] = []
         self.numbers: dict[tuple[date, str], int] = {}
+        self.last_turn = 0
 
     @property
     def today(self) -> date:
@@ -103,7 +123,8 @@ class AnyDay(RuleBasedStateMachine):
         self.numbers[series] = self.numbers.get(series, 0) + 1
         issued = self.mall.take(chosen, priority_class)
         assert int(issued["number"].partition("-")[2]) == self.numbers[series]
-        new = Expected(issued["id"], chosen, self.today, (priority_class is None, len(self.tickets)))
+        self.last_turn += 1
+        new = Expected(issued["id"], chosen, self.today, priority_class is None, self.last_turn, self.last_turn)
         ahead = [each for each in self.waiting([chosen]) if each.turn < new.turn]
         assert issued["position"] == len(ahead) + 1
         self.tickets.append(new)
@@ -129,7 +150,7 @@ class AnyDay(RuleBasedStateMachine):
         if first is not None:
             self.leave_yesterday(at)
             first.do("call")
-            first.counter = at
+            first.counter, first.called_at = at, self.clock.now()
         return None
 
     @precondition(lambda self: self.tickets)
@@ -148,7 +169,7 @@ class AnyDay(RuleBasedStateMachine):
         self.mall.call_ticket(facts, at)
         self.leave_yesterday(at)
         chosen.do("call")
-        chosen.counter = at
+        chosen.counter, chosen.called_at = at, self.clock.now()
         return None
 
     @precondition(lambda self: self.tickets)
@@ -162,12 +183,63 @@ class AnyDay(RuleBasedStateMachine):
             return self.expect("ticket_state_conflict", act, facts, actor)
         if step == "recall" and chosen.recalls >= self.policy["max_recalls"]:
             return self.expect("recall_limit_reached", act, facts, actor)
-        served = [each for each in self.tickets if each.counter == chosen.counter and each.status == "serving"]
-        if step == "start" and served:
+        if step in TO_THE_QUEUE and chosen.day != self.today:
+            return self.expect("day_closed", act, facts, actor)
+        if step == "undo_call" and chosen.called_at is not None and (self.clock.now() - chosen.called_at).total_seconds() > 60:
+            return self.expect("undo_too_late", act, facts, actor)
+        if step == "rejoin" and chosen.no_shows > 1:
+            return self.expect("rejoin_limit_reached", act, facts, actor)
+        if (step == "start" and self.served_at(chosen)) or (step == "resume" and not self.has_room_for(chosen)):
             return self.expect("counter_busy", act, facts, actor)
         answer = act(facts, actor)
         chosen.do(STEPS[step])
+        if step in ("send_back", "rejoin"):
+            self.last_turn += 1
+            chosen.order = self.last_turn
         assert (answer["status"], answer["version"], answer["recalls"]) == (chosen.status, chosen.version, chosen.recalls)
+        return None
+
+    @precondition(lambda self: self.tickets)
+    @rule(ticket=st.integers(0, 30))
+    def sends_back_as_first(self, ticket: int) -> None:
+        chosen = self.tickets[ticket % len(self.tickets)]
+        if chosen.status not in TRANSITIONS["return"].sources:
+            return self.expect("ticket_state_conflict", self.mall.send_back, {"id": chosen.id}, position="first")
+        if chosen.day != self.today:
+            return self.expect("day_closed", self.mall.send_back, {"id": chosen.id}, position="first")
+        self.mall.send_back({"id": chosen.id}, position="first")
+        chosen.order = min(each.order for each in self.tickets if each.day == self.today) - 1
+        chosen.do("return")
+        return None
+
+    @precondition(lambda self: self.tickets)
+    @rule(ticket=st.integers(0, 30), service=st.integers(0, 2))
+    def transfers(self, ticket: int, service: int) -> None:
+        chosen, to = self.tickets[ticket % len(self.tickets)], self.building.services[service]
+        if chosen.status not in TRANSITIONS["transfer"].sources:
+            return self.expect("ticket_state_conflict", self.mall.transfer, {"id": chosen.id}, to)
+        if chosen.day != self.today:
+            return self.expect("day_closed", self.mall.transfer, {"id": chosen.id}, to)
+        if to == chosen.service:
+            return self.expect("transfer_to_itself", self.mall.transfer, {"id": chosen.id}, to)
+        answer = self.mall.transfer({"id": chosen.id}, to)
+        series = (self.today, domain.agency_of(to))
+        self.numbers[series] = self.numbers.get(series, 0) + 1
+        assert int(answer["number"].partition("-")[2]) == self.numbers[series]
+        self.last_turn += 1  # the number's; the ticket has the turn of its visit's arrival
+        chosen.do("transfer")
+        self.tickets.append(Expected(answer["id"], to, self.today, chosen.regular, chosen.arrival, chosen.arrival))
+        return None
+
+    @precondition(lambda self: self.tickets)
+    @rule(ticket=st.integers(0, 30), priority_class=st.sampled_from(PRIORITIES))
+    def another_priority(self, ticket: int, priority_class: str | None) -> None:
+        chosen = self.tickets[ticket % len(self.tickets)]
+        if chosen.status not in TRANSITIONS["priority"].sources:
+            return self.expect("ticket_state_conflict", self.mall.prioritise, {"id": chosen.id}, priority_class)
+        self.mall.prioritise({"id": chosen.id}, priority_class)
+        chosen.do("priority")
+        chosen.regular = priority_class is None
         return None
 
     @precondition(lambda self: self.tickets)
@@ -226,6 +298,13 @@ class AnyDay(RuleBasedStateMachine):
     def acts_for(self, actor: Actor, service: str) -> bool:
         return actor.agencies is None or domain.agency_of(service) in actor.agencies
 
+    def served_at(self, chosen: Expected) -> bool:
+        return any(each.counter == chosen.counter and each.status == "serving" for each in self.tickets)
+
+    def has_room_for(self, held: Expected) -> bool:
+        there = {each.status for each in self.tickets if each.counter == held.counter and each.at_counter}
+        return held.before not in there and (not there or self.policy["call_while_serving"])
+
     def meets_busy_counter(self, counter: str) -> bool:
         there = {each.status for each in self.tickets if each.counter == counter and each.at_counter and each.day == self.today}
         return "called" in there or (bool(there) and not self.policy["call_while_serving"])
@@ -272,7 +351,7 @@ def test_all_at_once_the_books_stay_whole(open_database, new_regency, call_while
         known: list[dict[str, Any]] = []
         refused = 0
         for _ in range(60):
-            action = chance.choice(["take", "take", "next", "next", "next", "call", *STEPS, *STEPS, "close"])
+            action = chance.choice(["take", "take", "next", "next", "next", "call", *STEPS, *STEPS, "transfer", "priority", "close"])
             try:
                 if action == "take":
                     known.append(mall.take(chance.choice(building.services), chance.choice(PRIORITIES)))
@@ -283,6 +362,10 @@ def test_all_at_once_the_books_stay_whole(open_database, new_regency, call_while
                     rounds.close_ended_days(database)
                 elif known and action == "call":
                     mall.call_ticket(chance.choice(known), chance.choice(counters))
+                elif known and action == "transfer":
+                    known.append(mall.transfer(chance.choice(known[-4:]), chance.choice(building.services)))
+                elif known and action == "priority":
+                    mall.prioritise(chance.choice(known), chance.choice(PRIORITIES))
                 elif known:
                     getattr(mall, action)(chance.choice(known[-4:]))
             except Exception as error:

@@ -96,7 +96,13 @@ class TestNext:
         clock.pass_by(seconds=90)
         called = mall.call_next(mall.first)
         waited = {**taken["periods"][0], "ended_at": "2026-03-11T01:01:30+00:00"}
-        now_called = {"state": "called", "counter": mall.first, "started_at": "2026-03-11T01:01:30+00:00", "ended_at": None}
+        now_called = {
+            "state": "called",
+            "counter": mall.first,
+            "started_at": "2026-03-11T01:01:30+00:00",
+            "ended_at": None,
+            "undone": False,
+        }
         changes = {"status": "called", "counter": mall.first, "version": 2, "periods": [waited, now_called]}
         assert called == {**taken, **changes, **NOT_WAITING}
 

@@ -129,12 +129,12 @@ ACTS: dict[str, tuple[Callable[..., Any], set[str], int]] = {
     ),
     "next of several services": (
         lambda mall, _, work: usecases.call_next(work, {"counter": mall.first}),
-        {"ticket_open", "ticket_called_at_counter", "ticket_serving_at_counter"},
+        {"ticket_called_at_counter", "ticket_serving_at_counter"},
         WAITING + 2,
     ),
     "a number": (
         lambda mall, _, work: usecases.issue_ticket(
-            work, {"site": mall.site, "service": mall.ktp, "channel": "kiosk", "priority_class": None}
+            work, {"site": mall.site, "service": mall.ktp, "channel": "kiosk", "priority_class": None, "print": False}
         ),
         {"ticket_queue"},
         WAITING + 2,
@@ -156,6 +156,8 @@ ACTS: dict[str, tuple[Callable[..., Any], set[str], int]] = {
         12 * (WAITING + 1),
     ),
     "the first page of all": (lambda mall, _, work: usecases.list_tickets(work, {"limit": 10}), {"ticket_listing"}, 11),
+    "the turn before all others": (lambda mall, _, work: store.first_turn(work, mall.site, TODAY), {"ticket_of_day"}, WAITING),
+    "slips that never came out": (lambda mall, _, work: store.overdue_printing(work, work.now), {"ticket_printing"}, 0),
     "the close of day": (lambda mall, _, work: store.open_tickets(work, mall.site, TODAY, 500), {"ticket_open"}, WAITING),
     "how many expired": (lambda mall, _, work: store.expired_count(work, mall.site, TODAY), {"ticket_of_day"}, WAITING),
     "the gauges": (lambda mall, _, work: store.sites_now(work), {"ticket_of_day"}, WAITING),

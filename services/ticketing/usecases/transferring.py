@@ -1,0 +1,54 @@
+"""Sending a citizen on to another public service: a new ticket, the same visit, the same arrival."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from services.chassis.database import UnitOfWork
+from services.chassis.errors import DomainError
+from services.ticketing import domain, store
+from services.ticketing.domain import QueueRefusal, Ticket
+from services.ticketing.usecases.answers import viewed
+from services.ticketing.usecases.changing import change, check_staff, on_open_day, tell_of_ticket
+from services.ticketing.usecases.issuing import offered
+
+
+def transfer_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+    """End a called or served ticket and let its citizen wait for another service at the site; answer the new ticket.
+
+    Who has waited already does not begin anew: the new ticket has its turn by the arrival of the visit.
+    """
+    check_staff(work)
+    old, site = on_open_day(work, data["id"], "transfer")
+    if data["service"] == old.service:
+        raise QueueRefusal("transfer_to_itself", service=old.service)
+    _, service, agency = offered(work, old.site, data["service"])
+    if not service["active"]:
+        raise DomainError("service_inactive", service=service["id"])
+    prefix = domain.prefix_at(agency, old.site)
+    taken = store.take_number(work, old.site, old.business_date, prefix, domain.end_of_day(old.business_date, site["timezone"]))
+    new = _next_ticket(old, service["id"], agency["id"], prefix, taken)
+    change(work, old, "transfer", transferred_to=new.id)
+    store.insert_next(work, domain.issued(new, work.context.actor.id))
+    tell_of_ticket(work, "ticket.issued", domain.issued(new, work.context.actor.id))
+    return viewed(work, new.id)
+
+
+def _next_ticket(old: Ticket, service: str, agency: str, prefix: str, taken: store.TakenNumber) -> Ticket:
+    return Ticket(
+        id=str(uuid.uuid4()),
+        visit=old.visit,
+        site=old.site,
+        business_date=old.business_date,
+        agency=agency,
+        service=service,
+        prefix=prefix,
+        number=taken.number,
+        channel=old.channel,
+        status="waiting",
+        priority_class=old.priority_class,
+        arrived_at=old.arrived_at,
+        issued_at=taken.arrived_at,
+        transferred_from=old.id,
+    )
