@@ -36,6 +36,7 @@ class Entry:
     turn_at: datetime | None
     called_at: datetime | None
     called_to: str | None
+    call_undone: bool
     recalls: int
     version: int
 
@@ -55,6 +56,7 @@ class Entry:
             turn_at=None if ticket.get("turn_at") is None else instant(ticket["turn_at"]),
             called_at=None if called_at is None else instant(called_at),
             called_to=ticket["called_to"],
+            call_undone=ticket.get("call_undone", False),
             recalls=ticket["recalls"],
             version=ticket["version"],
         )
@@ -62,9 +64,10 @@ class Entry:
     @classmethod
     def of_ticket(cls, ticket: Mapping[str, Any]) -> Self:
         """Read a ticket as events carry it; its last call is the latest period in which it was called."""
-        calls = [period for period in ticket["periods"] if period["state"] == "called" and not period.get("undone")]
+        calls = [period for period in ticket["periods"] if period["state"] == "called"]
         last = max(calls, key=lambda call: instant(call["started_at"]), default={"started_at": None, "counter": None})
-        return cls.of_snapshot({**ticket, "called_at": last["started_at"], "called_to": last["counter"]})
+        told = {"called_at": last["started_at"], "called_to": last["counter"], "call_undone": last.get("undone", False)}
+        return cls.of_snapshot({**ticket, **told})
 
     @property
     def turn(self) -> tuple[bool, datetime]:

@@ -140,13 +140,13 @@ class Projection:
                 for counter in sorted(day["counters"], key=lambda counter: (counter["number"], counter["id"]))
                 if counter["active"] or counter["id"] in busy
             ],
-            "calls": [_call(entry) for entry in self._calls if entry.called_to is not None],
+            "calls": [_call(entry) for entry in self._calls if entry.called_to is not None and not entry.call_undone],
             "services": [
                 {
                     "id": service,
                     "name": names.get(service, service),
                     "waiting": waiting.get(service, 0),
-                    "last_called": _number(self._last_called.get(service)),
+                    "last_called": _called_number(self._last_called.get(service)),
                     "last_issued": _number(self._last_issued.get(service)),
                     "estimated_wait_seconds": self._estimate(service, waiting.get(service, 0), none_serves=None),
                 }
@@ -203,6 +203,11 @@ def _call_order(entry: Entry) -> tuple[datetime, str]:
 
 def _number(entry: Entry | None) -> str | None:
     return None if entry is None else entry.number
+
+
+def _called_number(entry: Entry | None) -> str | None:
+    """Return the number called last; none right after a call was undone, for whoever was called before is not looked up."""
+    return None if entry is None or entry.call_undone else entry.number
 
 
 def _time(moment: datetime | None) -> str | None:

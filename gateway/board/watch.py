@@ -17,8 +17,8 @@ from gateway.board.projection import Projection
 from gateway.board.streams import Slot, encoded_event
 from services.contracts.ticketing import Period, PublicTicket
 
-FINAL_STATES = frozenset({"completed", "no_show", "transferred", "cancelled", "expired", "void"})
-"""After these nothing happens to a ticket that its holder waits for."""
+FINAL_STATES = frozenset({"completed", "transferred", "cancelled", "expired", "void"})
+"""After these nothing happens to a ticket. Who did not come when called may still join the queue again."""
 
 HOLE_SECONDS = 0.4
 """Two relays publish side by side, so events overtake each other by moments; what is missing longer is fetched."""
@@ -255,7 +255,7 @@ class Watch:
 
 def in_order(ticket: Mapping[str, Any]) -> dict[str, Any]:
     """Return a public ticket with its members in the contract's order: as an answer or event, it is the same bytes."""
-    periods = [{name: period[name] for name in _PERIOD} for period in ticket["periods"]]
+    periods = [{name: period[name] for name in _PERIOD if name in period} for period in ticket["periods"]]
     return {**{name: ticket[name] for name in _TICKET if name in ticket}, "periods": periods}
 
 

@@ -54,6 +54,7 @@ class BoardTicket(ContractSchema):
     turn_at = Timestamp(allow_none=True, load_default=None)
     called_at = Timestamp(required=True, allow_none=True, about="Its last call; null: never called.")
     called_to = CounterId(required=True, allow_none=True, about="The counter of its last call, also after it has left that.")
+    call_undone = TrueOrFalse(load_default=False, about="Its last call was a mistake and was undone.")
     recalls = WholeNumber(0, 1000, required=True)
     version = WholeNumber(1, MOST_VERSIONS, required=True)
 

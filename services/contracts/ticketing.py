@@ -7,8 +7,8 @@ from typing import Any
 from marshmallow import ValidationError, validates_schema
 
 from services.contracts.catalog.entities import CHANNELS, MOST_VERSIONS
-from services.contracts.paging import PageQuery, items_of, next_cursor
 from services.contracts.field_rules import Message
+from services.contracts.paging import PageQuery, items_of, next_cursor
 from services.contracts.schema import Choice, ContractSchema, ListOf, Part, TrueOrFalse, WholeNumber
 from services.contracts.values import AgencyCode, BusinessDate, CounterId, Opaque, ServiceId, Slug, TicketId, TicketNumber, Timestamp
 

@@ -22,6 +22,12 @@ def last_counter(ticket: Ticket) -> str | None:
     return max(_calls(ticket), default=(None, None))[1]
 
 
+def last_undone(ticket: Ticket) -> bool:
+    """Whether its last call was a mistake."""
+    calls = [period for period in ticket["periods"] if period["state"] == "called"]
+    return bool(calls) and bool(max(calls, key=lambda call: datetime.fromisoformat(call["started_at"])).get("undone"))
+
+
 def _calls(ticket: Ticket) -> list[tuple[datetime, str]]:
     return [
         (datetime.fromisoformat(period["started_at"]), period["counter"]) for period in ticket["periods"] if period["state"] == "called"
@@ -41,10 +47,10 @@ def recomputed(tickets: Iterable[Ticket]) -> dict[str, Any]:
         own = [ticket for ticket in tickets if ticket["service"] == service]
         services[service] = {
             "waiting": sum(ticket["status"] == "waiting" for ticket in own),
-            "last_called": next((number for _, number, ticket in called if ticket["service"] == service), None),
-            "last_issued": max(own, key=lambda ticket: datetime.fromisoformat(ticket["arrived_at"]))["number"],
+            "last_called": next((None if last_undone(t) else number for _, number, t in called if t["service"] == service), None),
+            "last_issued": max(own, key=lambda ticket: datetime.fromisoformat(ticket["issued_at"]))["number"],
         }
-    calls = [(number, last_counter(ticket)) for _, number, ticket in called[:LAST_CALLS]]
+    calls = [(number, last_counter(ticket)) for _, number, ticket in called[:LAST_CALLS] if not last_undone(ticket)]
     return {"counters": dict(at_counter), "calls": calls, "services": services}
 
 

@@ -10,12 +10,17 @@ KINDS: Mapping[str, str] = {
     "ticket.issued": "issued",
     "ticket.called": "called",
     "ticket.recalled": "recalled",
+    **dict.fromkeys(("ticket.call_undone", "ticket.returned", "ticket.rejoined"), "issued"),
+    "ticket.transferred": "completed",
     "ticket.no_show": "no_show",
     "ticket.cancelled": "cancelled",
     "ticket.expired": "expired",
     "ticket.completed": "completed",
 }
-"""Kind of notice by event type. Of other events, such as the start of serving, the citizen knows already."""
+"""Kind of notice by event type. Who is back in the queue is told the same as who has just come: the number, and to wait.
+
+Of other events, such as the start of serving, the citizen knows already: it happens face to face.
+"""
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,8 @@ class Places:
 
 def parameters_of(ticket: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the texts need of a public ticket: number, site, counter and outcome, and nothing about the person."""
-    return {name: ticket[name] for name in ("number", "site", "counter", "outcome")}
+    outcome = "referred" if ticket["status"] == "transferred" else ticket["outcome"]
+    return {**{name: ticket[name] for name in ("number", "site", "counter")}, "outcome": outcome}
 
 
 def text_of(kind: str, parameters: Mapping[str, Any], places: Places, locale: str) -> str:

@@ -16,7 +16,7 @@ _DAY = sa.text("""
     WITH called AS (
         SELECT ticket.*, (
             SELECT max(CAST(period->>'started_at' AS timestamptz)) FROM jsonb_array_elements(periods) AS period
-            WHERE period->>'state' = 'called' AND NOT period ? 'undone'
+            WHERE period->>'state' = 'called'
         ) AS called_at
         FROM ticket WHERE site = :site AND business_date = :business_date AND status <> 'printing'
     ), ranked AS (

@@ -67,8 +67,7 @@ def _paces(work: UnitOfWork, sites: list[str]) -> dict[str, list[dict[str, Any]]
 
 def _board_ticket(row: store.Row) -> dict[str, Any]:
     ticket = store.from_row(row)
-    calls = (period for period in ticket.periods if period.state == "called" and not period.undone)
-    last_call = max(calls, key=lambda call: call.started_at, default=None)
+    last_call = max((period for period in ticket.periods if period.state == "called"), key=lambda call: call.started_at, default=None)
     return {
         "id": str(ticket.id),  # the driver reads a UUID where no table says text
         "number": ticket.label,
@@ -81,6 +80,7 @@ def _board_ticket(row: store.Row) -> dict[str, Any]:
         "turn_at": None if ticket.turn_at is None else ticket.turn_at.isoformat(),
         "called_at": None if last_call is None else last_call.started_at.isoformat(),
         "called_to": None if last_call is None else last_call.counter,
+        "call_undone": last_call is not None and last_call.undone,
         "recalls": ticket.recalls,
         "version": ticket.version,
     }

@@ -25,8 +25,16 @@ pytestmark = pytest.mark.integration
 AGENCIES = {"A": ("KTP", "KK"), "B": ("INF",)}
 PRIORITIES = (None, None, None, "elderly", "disability")
 STEPS = {
-    **{"recall": "recall", "start": "start", "complete": "complete", "no_show": "no-show", "cancel": "cancel"},
-    **{"hold": "hold", "resume": "resume", "undo_call": "undo-call", "send_back": "return", "rejoin": "rejoin"},
+    "recall": "recall",
+    "start": "start",
+    "complete": "complete",
+    "no_show": "no-show",
+    "cancel": "cancel",
+    "hold": "hold",
+    "resume": "resume",
+    "undo_call": "undo-call",
+    "send_back": "return",
+    "rejoin": "rejoin",
 }
 TO_THE_QUEUE = {"resume", "undo_call", "send_back", "rejoin", "transfer"}
 """What is refused once midnight has ended the queue."""
@@ -303,7 +311,7 @@ class AnyDay(RuleBasedStateMachine):
 
     def has_room_for(self, held: Expected) -> bool:
         there = {each.status for each in self.tickets if each.counter == held.counter and each.at_counter}
-        return held.before not in there and (not there or self.policy["call_while_serving"])
+        return held.before not in there and (not there or bool(self.policy["call_while_serving"]))
 
     def meets_busy_counter(self, counter: str) -> bool:
         there = {each.status for each in self.tickets if each.counter == counter and each.at_counter and each.day == self.today}
@@ -337,44 +345,63 @@ def test_one_after_the_other_as_the_model_says(new_mall, clock):
     run_state_machine_as_test(HereAndNow, settings=options)
 
 
-@pytest.mark.parametrize("call_while_serving", [False, True])
-def test_all_at_once_the_books_stay_whole(open_database, new_regency, call_while_serving):
-    """Eight actors on replicas with skewed clocks do whatever they like, also around midnight, while days are closed."""
-    clock = SkewedClock(datetime(2026, 3, 11, 16, 59, 58, tzinfo=UTC))
-    database = open_database(clock)
-    mall = Mall(database, clock, new_regency(), policy={"call_while_serving": call_while_serving, "max_recalls": 1})
-    building = Building(mall)
-    counters = list(building.counters)
+class Crowd:
+    """Actors who do whatever they like, without looking at what the others do."""
 
-    def work(number: int) -> int:
+    def __init__(self, mall: Mall) -> None:
+        self.mall = mall
+        self.building = Building(mall)
+        self.counters = list(self.building.counters)
+
+    def work(self, number: int) -> int:
+        """Do sixty things by chance; return how many were refused by a rule."""
         chance = random.Random(number)
         known: list[dict[str, Any]] = []
         refused = 0
         for _ in range(60):
             action = chance.choice(["take", "take", "next", "next", "next", "call", *STEPS, *STEPS, "transfer", "priority", "close"])
             try:
-                if action == "take":
-                    known.append(mall.take(chance.choice(building.services), chance.choice(PRIORITIES)))
-                elif action == "next":
-                    called = mall.call_next(chance.choice(counters), chance.choice(building.officers))
-                    known.extend([called] if called else [])
-                elif action == "close":
-                    rounds.close_ended_days(database)
-                elif known and action == "call":
-                    mall.call_ticket(chance.choice(known), chance.choice(counters))
-                elif known and action == "transfer":
-                    known.append(mall.transfer(chance.choice(known[-4:]), chance.choice(building.services)))
-                elif known and action == "priority":
-                    mall.prioritise(chance.choice(known), chance.choice(PRIORITIES))
-                elif known:
-                    getattr(mall, action)(chance.choice(known[-4:]))
+                known.extend(self.act(action, known[-8:], chance))
             except Exception as error:
                 if getattr(error, "code", None) not in RULES:
                     raise
                 refused += 1
         return refused
 
-    outcomes = together(8, work)
+    def act(self, action: str, known: list[dict[str, Any]], chance: random.Random) -> list[dict[str, Any]]:
+        """Do one thing; return a ticket to do more with."""
+        mall = self.mall
+        if action == "take":
+            return [mall.take(chance.choice(self.building.services), chance.choice(PRIORITIES))]
+        if action == "next":
+            called = mall.call_next(chance.choice(self.counters), chance.choice(self.building.officers))
+            return [called] if called else []
+        if action == "close":
+            rounds.close_ended_days(mall.database)
+        elif known:
+            return self.act_on(action, chance.choice(known), chance)
+        return []
+
+    def act_on(self, action: str, ticket: dict[str, Any], chance: random.Random) -> list[dict[str, Any]]:
+        """Do one thing with a ticket; return the new one that a transfer brings."""
+        if action == "transfer":
+            return [self.mall.transfer(ticket, chance.choice(self.building.services))]
+        if action == "call":
+            self.mall.call_ticket(ticket, chance.choice(self.counters))
+        elif action == "priority":
+            self.mall.prioritise(ticket, chance.choice(PRIORITIES))
+        else:
+            getattr(self.mall, action)(ticket)
+        return []
+
+
+@pytest.mark.parametrize("call_while_serving", [False, True])
+def test_all_at_once_the_books_stay_whole(open_database, new_regency, call_while_serving):
+    """Eight actors on replicas with skewed clocks do whatever they like, also around midnight, while days are closed."""
+    clock = SkewedClock(datetime(2026, 3, 11, 16, 59, 58, tzinfo=UTC))
+    database = open_database(clock)
+    mall = Mall(database, clock, new_regency(), policy={"call_while_serving": call_while_serving, "max_recalls": 1})
+    outcomes = together(8, Crowd(mall).work)
     assert all(isinstance(outcome, int) for outcome in outcomes), outcomes
     clock.instant += timedelta(days=2)
     for _ in range(2):

@@ -11,13 +11,13 @@ from tests.integration.ticketing.mall import CITIZEN, POLICY, SECRET, Mall, code
 pytestmark = pytest.mark.integration
 
 
-def numbers(mall: Mall, count: int) -> list[str]:
+def numbers(mall: Mall, count: int) -> list[str | None]:
     """The next calls at the first counter, each completed."""
     found = []
     for _ in range(count):
         called = mall.call_next(mall.first)
-        found.append(called and called["number"])
-        if called:
+        found.append(None if called is None else called["number"])
+        if called is not None:
             mall.complete(mall.start(called))
     return found
 
@@ -124,7 +124,9 @@ class TestReturned:
 
 class TestRejoined:
     def missed(self, mall: Mall) -> dict:
-        return mall.no_show(mall.call_next(mall.first))
+        called = mall.call_next(mall.first)
+        assert called is not None
+        return mall.no_show(called)
 
     def test_once_at_the_tail_by_staff_or_with_the_slip(self, mall):
         first, second = mall.take(mall.ktp), mall.take(mall.ktp)

@@ -61,9 +61,18 @@ def test_a_name_with_braces_is_a_name_like_any_other():
     assert text_of("called", CALLED, odd, "id") == "Nomor E-012, silakan menuju {site} di MPP {number} {0}."
 
 
-def test_every_published_ticket_event_is_told_but_the_start_of_serving():
-    assert {name for name in EVENT_TYPES["ticketing"] if name.startswith("ticket.")} - KINDS.keys() == {"ticket.serving_started"}
+FACE_TO_FACE = {"ticket.serving_started", "ticket.held", "ticket.resumed", "ticket.priority_changed"}
+
+
+def test_every_published_ticket_event_is_told_but_what_happens_face_to_face():
+    untold = {name for name in EVENT_TYPES["ticketing"] if name.startswith("ticket.")} - KINDS.keys()
+    assert untold == FACE_TO_FACE | {"ticket.voided"}  # a void number is nobody's
     assert set(KINDS.values()) == set(NOTICE_KINDS)
+
+
+def test_who_was_transferred_was_referred_to_another_service():
+    transferred = parameters_of(EXAMPLES["ticketing"]["ticket.transferred"]["ticket"])
+    assert text_of("completed", transferred, NAMED, "en") == text_of("completed", {**transferred, "outcome": "referred"}, NAMED, "en")
 
 
 def test_parameters_hold_no_more_than_the_texts_need():

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.board.changes import Change
-from tests.platform.boards import last_call, last_counter
+from tests.platform.boards import last_call, last_counter, last_undone
 
 REGENCY, SITE = "lampung-timur", "sukadana"
 SERVICES = ("CPL-KTP", "CPL-KK", "BPN-UKR")
@@ -54,6 +54,7 @@ class Day:
             "lane": lane,
             "arrived_at": at,
             "issued_at": at,
+            "turn_at": None,
             "counter": None,
             "recalls": 0,
             "returns": 0,
@@ -75,6 +76,10 @@ class Day:
         elif what == "start" and status == "called" and (ticket["counter"], "serving") not in busy:
             self._move(ticket, "serving", ticket["counter"])
         elif what == "return" and status in ("called", "serving"):
+            ticket["turn_at"] = self.now()
+            self._move(ticket, "waiting", None)
+        elif what == "undo" and status == "called":
+            ticket["periods"][-1]["undone"] = True
             self._move(ticket, "waiting", None)
         elif what == "recall" and status == "called":
             ticket.update(recalls=ticket["recalls"] + 1, version=ticket["version"] + 1)
@@ -159,10 +164,11 @@ class Day:
 
     @staticmethod
     def _told(ticket: dict[str, Any]) -> dict[str, Any]:
-        names = ("id", "number", "service", "lane", "status", "counter", "arrived_at", "recalls", "version")
+        names = ("id", "number", "service", "lane", "status", "counter", "arrived_at", "issued_at", "turn_at", "recalls", "version")
         called = last_call(ticket)
         return {
             **{name: ticket[name] for name in names},
             "called_at": None if called is None else called.isoformat(),
             "called_to": last_counter(ticket),
+            "call_undone": last_undone(ticket),
         }

@@ -16,7 +16,7 @@ from tests.unit.gateway.board.day import COUNTERS, REGENCY, SERVICES, SITE, TODA
 
 pytestmark = pytest.mark.unit
 
-WHAT = ("call", "start", "return", "recall", "complete", "no_show", "cancel", "expire")
+WHAT = ("call", "start", "return", "undo", "recall", "complete", "no_show", "cancel", "expire")
 HAPPENINGS = st.lists(
     st.one_of(
         st.tuples(st.just("take"), st.sampled_from(SERVICES), st.sampled_from(["regular", "priority"])),
