@@ -17,7 +17,8 @@ Row = Mapping[str, Any]
 def recounted(rows: Sequence[Row]) -> dict[str, Any]:
     """Counts by state and durations of tickets, each with ``status`` and ``periods``; seconds are not rounded."""
     queued = [row for row in rows if any(period["state"] == "waiting" for period in row["periods"])]
-    waits = [seconds(row, "waiting") for row in queued if any(period["state"] == "called" for period in row["periods"])]
+    called = [row for row in queued if any(period["state"] == "called" and not period.get("undone") for period in row["periods"])]
+    waits = [seconds(row, "waiting") for row in called]
     serves = [seconds(row, "serving") for row in queued if row["status"] == "completed"]
     counts = {state: sum(row["status"] == state for row in queued) for state in STATES}
     return {"issued": len(queued), **counts, "wait_seconds": durations(waits), "serve_seconds": durations(serves)}

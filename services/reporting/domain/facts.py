@@ -64,9 +64,10 @@ def fact_of(ticket: Mapping[str, Any]) -> TicketFact:
 def seconds_in(state: str, periods: Iterable[Mapping[str, Any]]) -> float | None:
     """Return the seconds of all ended periods in one state, exact to the microsecond; ``None`` without any period.
 
+    A call that was a mistake and was undone is none: nobody was called, and nobody walked.
     The ends of a period may come from two machines whose clocks differ a little; it never counts less than nothing.
     """
-    lengths = [_length(period) for period in periods if period["state"] == state]
+    lengths = [_length(period) for period in periods if period["state"] == state and not period.get("undone")]
     return sum(lengths, timedelta()).total_seconds() if lengths else None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -30,7 +31,18 @@ from tests.recounting import by, recounted, same
 
 pytestmark = pytest.mark.integration
 
-STEPS = ("issue", "issue", "call_next", "call_next", "start", "start", "complete", "complete", "recall", "no_show", "cancel")
+STEPS = (
+    *("issue", "issue", "issue", "call_next", "call_next", "start", "start", "complete", "complete", "recall", "no_show", "cancel"),
+    *("hold", "resume", "undo_call", "send_back", "rejoin", "transfer", "prioritise", "print", "confirm", "give_up"),
+)
+
+ANY: Mapping[str, Callable[[Mall, dict[str, Any]], Any]] = {
+    "cancel": lambda mall, ticket: mall.cancel(ticket),
+    "prioritise": lambda mall, ticket: mall.prioritise(ticket, "elderly"),
+    "confirm": lambda mall, ticket: mall.confirm(ticket),
+    "give_up": lambda mall, ticket: mall.confirm(ticket, printed=False),
+}
+"""Steps with any ticket, whether it is at a counter or not."""
 
 _sites = itertools.count(1)
 
@@ -59,9 +71,13 @@ def play(mall: Mall, steps: int, chance: random.Random) -> None:
                 tickets.append(mall.take(chance.choice((mall.ktp, mall.kk)), chance.choice((None, None, "elderly"))))
             elif step == "call_next":
                 at_counter[counter] = mall.call_next(counter) or at_counter[counter]
-            elif step == "cancel" and tickets:
-                mall.cancel(chance.choice(tickets))
-            elif ticket := at_counter[counter]:
+            elif step == "print":
+                tickets.append(mall.take(mall.ktp, channel="kiosk", print=True))
+            elif step in ANY and tickets:
+                ANY[step](mall, chance.choice(tickets))
+            elif step == "transfer" and (ticket := at_counter[counter]):
+                tickets.append(mall.transfer(ticket, chance.choice((mall.ktp, mall.kk))))
+            elif step not in {*ANY, "transfer"} and (ticket := at_counter[counter]):
                 getattr(mall, step)(ticket)
         except Exception as refused:
             if not hasattr(refused, "code"):
@@ -110,7 +126,8 @@ def test_figures_equal_a_count_of_the_raw_tickets(far_apart, steps, closes, seed
 
 
 def compare(replica: Reporting, mall: Mall) -> None:
-    rows = [{**row, "lane": "regular" if row["priority_class"] is None else "priority"} for row in rows_of(mall)]
+    queued = [row for row in rows_of(mall) if any(period["state"] == "waiting" for period in row["periods"])]
+    rows = [{**row, "lane": "regular" if row["priority_class"] is None else "priority"} for row in queued]
     for (day,), of_day in by(rows, "business_date").items():
         report = replica.report(site=mall.site, date=day.isoformat())
         assert same(report, recounted(of_day)), (report, recounted(of_day))
@@ -130,7 +147,7 @@ def test_projections_that_are_emptied_and_told_again_from_the_log_are_the_same_a
     province, regency, (reporting, _) = far_apart
     province.clock.instant = MIDNIGHT - timedelta(hours=15)
     mall = province.mall(regency, id=f"mal-{next(_sites)}")
-    play(mall, 60, random.Random(7))
+    play(mall, 160, random.Random(7))
     hear(reporting, mall.events())
     served = next(row for row in mall.tickets() if row["status"] == "completed")
     reporting.answer(served, "Baik")
