@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 from datetime import date, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from services.contracts.subscriptions import EVENT_TYPES
 from services.contracts.ticketing import TICKET_STATES
 from services.ticketing import domain
 from services.ticketing.domain import OPEN_STATES, TRANSITIONS, QueueRefusal, Ticket
+from services.ticketing.domain.diagram import mermaid
 from tests.unit.ticketing.example import NOON, ticket
 
 pytestmark = pytest.mark.unit
@@ -281,3 +283,8 @@ def test_any_sequence_of_commands_keeps_the_books(sequence):
     assert all(period.ended_at is None or period.started_at <= period.ended_at for period in periods)
     assert periods[-1].state == current.status
     assert (periods[-1].ended_at is None) == (current.status in OPEN_STATES)
+
+
+def test_the_documentation_shows_the_machine_as_it_is():
+    readme = (Path(domain.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert readme.partition("```mermaid\n")[2].partition("```")[0] == mermaid()
