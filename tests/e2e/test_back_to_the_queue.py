@@ -120,7 +120,7 @@ def test_another_priority_changes_who_is_next(desk: Desk):
 
 def test_every_guard_says_what_the_ticket_is_now(desk: Desk):
     ticket = desk.take()["id"]
-    wrong = {
+    wrong: dict[str, dict[str, Any]] = {
         "start": {},
         "complete": {"outcome": "done"},
         "recall": {},
