@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway.board.changes import Change, Entry
 from services.contracts.board import MOST_LAST_CALLS
+from services.contracts.queue_position import ahead_of
 
 OPEN_STATES = frozenset({"reserved", "printing", "waiting", "called", "serving", "on_hold"})
 MOST_EARLY = 2_000
@@ -176,7 +177,15 @@ class Projection:
         """Return position and estimated wait in seconds of a ticket; nothing for one that does not wait."""
         if entry.status != "waiting":
             return None, None
-        ahead = bisect_left(turns.get(entry.service, []), entry.turn)
+        waiting = turns.get(entry.service, [])
+        priority = bisect_left(waiting, (True, _OLDEST))
+        earlier, has_priority = bisect_left(waiting, entry.turn), entry.lane == "priority"
+        ahead = ahead_of(
+            has_priority=has_priority,
+            in_lane=earlier if has_priority else earlier - priority,
+            in_other_lane=len(waiting) - priority if has_priority else priority,
+            regular_per_priority=self._day.get("regular_per_priority", 0),
+        )
         return ahead + 1, self._estimate(entry.service, ahead, none_serves=1)
 
     def _active_counters(self) -> list[Mapping[str, Any]]:

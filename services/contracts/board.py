@@ -101,6 +101,7 @@ class SiteDay(ContractSchema):
     services = ListOf(Part(DayService), most=MOST_SERVICES, required=True)
     paces = ListOf(Part(ServicePace), most=MOST_SERVICES, required=True)
     default_pace_seconds = Number(0, _LONGEST, required=True, about="Assumed for a service that has no pace yet.")
+    regular_per_priority = WholeNumber(0, 20, load_default=0, about="Of the site's policy.")
     tickets = ListOf(Part(BoardTicket), most=MOST_OPEN_TICKETS, required=True)
 
 

@@ -102,6 +102,12 @@ class QueuePolicy(ContractSchema):
     max_recalls = WholeNumber(0, 20, required=True, about="So often a called ticket may be called again.")
     recall_gap_seconds = WholeNumber(0, 600, load_default=0, about="At least so long between two calls of a ticket.")
     undo_call_seconds = WholeNumber(0, 600, load_default=60, about="So long after a call it can be undone as a misclick.")
+    regular_per_priority = WholeNumber(
+        0, 20, load_default=0, about="So many regular calls follow each priority call while both lanes wait; 0: priority always first."
+    )
+    ageing_cap_minutes = WholeNumber(
+        1, 1440, allow_none=True, load_default=None, about="Who has waited so long is overtaken by nobody of the other lane; null: no cap."
+    )
     max_rejoins = WholeNumber(0, 20, load_default=1, about="So often who did not come when called may join the queue again.")
 
 

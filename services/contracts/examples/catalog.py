@@ -39,6 +39,8 @@ SUKADANA_UNVERSIONED: dict[str, Any] = {
         "max_recalls": 3,
         "recall_gap_seconds": 15,
         "undo_call_seconds": 60,
+        "regular_per_priority": 3,
+        "ageing_cap_minutes": 90,
         "max_rejoins": 1,
     },
     "milestones": [

@@ -16,6 +16,7 @@ from services.ticketing.domain.access import (
 from services.ticketing.domain.counters import agency_of, check_counter_free, check_nobody_served, check_room_for, prefix_at, services_for
 from services.ticketing.domain.days import business_date, check_site_takes_numbers, end_of_day, is_open
 from services.ticketing.domain.estimates import DEFAULT_SERVING_SECONDS, estimated_wait, new_pace
+from services.ticketing.domain.fairness import next_of
 from services.ticketing.domain.policy import QueuePolicy, policy_of
 from services.ticketing.domain.refusal import QueueRefusal
 from services.ticketing.domain.tickets import (
@@ -69,6 +70,7 @@ __all__ = [
     "is_open",
     "issued",
     "new_pace",
+    "next_of",
     "policy_of",
     "prefix_at",
     "services_for",

@@ -16,9 +16,16 @@ class QueuePolicy:
     recall_gap_seconds: int = 0
     undo_call_seconds: int = 60
     max_rejoins: int = 1
+    regular_per_priority: int = 0
+    ageing_cap_minutes: int | None = None
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether priority comes first without any exception."""
+        return self.regular_per_priority == 0 and self.ageing_cap_minutes is None
 
 
 def policy_of(site: Mapping[str, Any]) -> QueuePolicy:
-    """Return the policy of a site as the catalogue tells of it; what a newer release has added is passed over."""
+    """Return the policy of a site as the catalogue tells of it (``site["policy"]``); what a newer release has added is passed over."""
     known = {field.name for field in fields(QueuePolicy)}
     return QueuePolicy(**{name: value for name, value in site["policy"].items() if name in known})

@@ -7,6 +7,7 @@ from services.ticketing.store.queue_days import (
     TakenNumber,
     close_day,
     due_days,
+    keep_regular_calls,
     lock_day,
     lock_due_day,
     next_closing,
@@ -15,8 +16,10 @@ from services.ticketing.store.queue_days import (
 )
 from services.ticketing.store.tables import PROJECTIONS, Row, catalog_copy, from_row, metadata, ticket
 from services.ticketing.store.tickets import (
+    Heads,
     expired_count,
     first_turn,
+    heads_and_at_counter,
     insert,
     insert_next,
     locked,
@@ -34,6 +37,7 @@ from services.ticketing.store.views import SiteNow, sites_now, view, view_page
 
 __all__ = [
     "PROJECTIONS",
+    "Heads",
     "Row",
     "SiteNow",
     "TakenNumber",
@@ -47,10 +51,12 @@ __all__ = [
     "first_turn",
     "from_row",
     "heads",
+    "heads_and_at_counter",
     "insert",
     "insert_next",
     "keep_catalog_entity",
     "keep_pace",
+    "keep_regular_calls",
     "lock_day",
     "lock_due_day",
     "locked",

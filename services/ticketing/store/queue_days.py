@@ -28,6 +28,11 @@ _TAKE_TURN = sa.text("""
     WHERE site = :site AND business_date = :business_date RETURNING last_arrival_at
 """)
 
+_KEEP_REGULAR_CALLS = sa.text("""
+    UPDATE queue_day SET regular_calls = regular_calls || jsonb_build_object(CAST(:counter AS text), CAST(:calls AS integer))
+    WHERE site = :site AND business_date = :business_date
+""")
+
 _LOCK_DAY = sa.text("SELECT FROM queue_day WHERE site = :site AND business_date = :business_date FOR UPDATE")
 
 _DUE_DAYS = sa.text("""
@@ -69,6 +74,11 @@ def take_turn(work: UnitOfWork, site: str, business_date: date) -> datetime:
     """Return a turn after that of everybody who has come to the site on this day, whose row is locked."""
     turn: datetime = work.execute(_TAKE_TURN, {"site": site, "business_date": business_date, "now": work.now}).scalar_one()
     return turn
+
+
+def keep_regular_calls(work: UnitOfWork, site: str, business_date: date, counter: str, calls: int) -> None:
+    """Store how many regular tickets a counter has called since its last priority call; the day's row is locked."""
+    work.later(_KEEP_REGULAR_CALLS, {"site": site, "business_date": business_date, "counter": counter, "calls": calls})
 
 
 def lock_day(work: UnitOfWork, site: str, business_date: date) -> None:

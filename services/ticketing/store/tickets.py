@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from typing import Any
@@ -99,6 +100,42 @@ _NEXT_AND_AT_COUNTER = tickets_of(
     """).bindparams(sa.bindparam("services", expanding=True))
 )
 
+# The first of either lane, and how many regular tickets the counter has called since its last priority call.
+_FIRST_OF_LANES_AND_AT_COUNTER = tickets_of(
+    sa.text("""
+    WITH day AS (
+        SELECT CAST(regular_calls->>:counter AS integer) AS regular_calls FROM queue_day
+        WHERE site = :site AND business_date = :business_date AND closed_at IS NULL
+    ), priority AS (
+        SELECT ticket.* FROM ticket
+        WHERE status = 'waiting' AND site = :site AND business_date = :business_date AND service IN :services
+          AND priority_class IS NOT NULL AND EXISTS (SELECT FROM day)
+        ORDER BY coalesce(turn_at, arrived_at), number LIMIT 1 FOR UPDATE OF ticket
+    ), regular AS (
+        SELECT ticket.* FROM ticket
+        WHERE status = 'waiting' AND site = :site AND business_date = :business_date AND service IN :services
+          AND priority_class IS NULL AND EXISTS (SELECT FROM day)
+        ORDER BY coalesce(turn_at, arrived_at), number LIMIT 1 FOR UPDATE OF ticket
+    )
+    SELECT 'priority' AS part, day.regular_calls, priority.* FROM priority, day UNION ALL
+    SELECT 'regular' AS part, day.regular_calls, regular.* FROM regular, day UNION ALL
+    SELECT 'counter' AS part, NULL, ticket.* FROM ticket WHERE counter = :counter AND status = 'called' UNION ALL
+    SELECT 'counter' AS part, NULL, ticket.* FROM ticket WHERE counter = :counter AND status = 'serving'
+    """).bindparams(sa.bindparam("services", expanding=True))
+)
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Who could be called next to a counter, both locked, and whom the counter has now."""
+
+    priority: Ticket | None
+    regular: Ticket | None
+    regular_calls: int | None
+    """How many regular tickets the counter has called since its last priority call; ``None``: it has not called yet."""
+    at_counter: list[Ticket]
+    """Called or serving there, of whatever day, by number; not locked."""
+
 
 def insert(work: UnitOfWork, new: Ticket) -> None:
     """Store a new visit with its first ticket."""
@@ -166,6 +203,16 @@ def next_and_at_counter(
     return _split(work, _NEXT_AND_AT_COUNTER, wanted)
 
 
+def heads_and_at_counter(work: UnitOfWork, site: str, business_date: date, services: Sequence[str], counter: str) -> Heads:
+    """Return the first of either lane who waits for any of these services. Nobody is next on a day that is closed."""
+    wanted = {"site": site, "business_date": business_date, "services": list(services), "counter": counter}
+    rows = work.execute(_FIRST_OF_LANES_AND_AT_COUNTER, wanted).mappings().all()
+    first = {row["part"]: from_row(row) for row in rows if row["part"] != "counter"}
+    at_counter = _by_number(from_row(row) for row in rows if row["part"] == "counter")
+    regular_calls = next((row["regular_calls"] for row in rows if row["part"] != "counter"), None)
+    return Heads(first.get("priority"), first.get("regular"), regular_calls, at_counter)
+
+
 def open_at_counter(work: UnitOfWork, counter: str) -> list[Ticket]:
     """Return the tickets called or serving at a counter, of whatever day, by number; they are not locked."""
     return _split(work, _OPEN_AT_COUNTER, {"counter": counter})[1]
@@ -211,8 +258,12 @@ def _first(row: Row | None) -> Ticket | None:
 
 def _split(work: UnitOfWork, statement: sa.TextualSelect, parameters: dict[str, Any]) -> tuple[Ticket | None, list[Ticket]]:
     rows = work.execute(statement, parameters).mappings().all()
-    others = sorted((from_row(row) for row in rows if not row["is_it"]), key=lambda ticket: (ticket.prefix, ticket.number))
+    others = _by_number(from_row(row) for row in rows if not row["is_it"])
     return _first(next((row for row in rows if row["is_it"]), None)), others
+
+
+def _by_number(tickets: Iterable[Ticket]) -> list[Ticket]:
+    return sorted(tickets, key=lambda ticket: (ticket.prefix, ticket.number))
 
 
 def _all(work: UnitOfWork, statement: sa.Select[Any]) -> list[Ticket]:

@@ -9,21 +9,27 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import UUID, array
 
 from services.chassis.database import UnitOfWork
 from services.ticketing.store.tables import Row, catalog_copy, ticket
 
 _ahead = ticket.alias("ahead")
-# Who is called before: the order of `next_and_at_counter`, for one service.
-_in_queue = sa.and_(
+# Who waits for the same service: earlier in the same lane, and at all in the other one.
+_other_lane = _ahead.c.priority_class.is_(None) != ticket.c.priority_class.is_(None)
+_earlier = sa.tuple_(sa.func.coalesce(_ahead.c.turn_at, _ahead.c.arrived_at), _ahead.c.number) < sa.tuple_(
+    sa.func.coalesce(ticket.c.turn_at, ticket.c.arrived_at), ticket.c.number
+)
+_queue = sa.select(
+    array([sa.func.count().filter(sa.not_(_other_lane)), sa.func.count().filter(_other_lane)]),
+).where(
     _ahead.c.status == "waiting",
     _ahead.c.site == ticket.c.site,
     _ahead.c.business_date == ticket.c.business_date,
     _ahead.c.service == ticket.c.service,
-    sa.tuple_(_ahead.c.priority_class.is_(None), sa.func.coalesce(_ahead.c.turn_at, _ahead.c.arrived_at), _ahead.c.number)
-    < sa.tuple_(ticket.c.priority_class.is_(None), sa.func.coalesce(ticket.c.turn_at, ticket.c.arrived_at), ticket.c.number),
+    sa.or_(_other_lane, _earlier),
 )
+_site = catalog_copy.alias("of_site")
 _pace = sa.table("service_pace", sa.column("site"), sa.column("service"), sa.column("mean_seconds"))
 _counters = (
     sa.select(sa.func.count())
@@ -38,9 +44,13 @@ _counters = (
 # A ticket with its place in the queue. Only tickets that wait pay for the counting.
 _VIEW = sa.select(
     ticket,
+    sa.case((ticket.c.status == "waiting", _queue.scalar_subquery())).label("queue"),
     sa.case(
-        (ticket.c.status == "waiting", sa.select(sa.func.count()).select_from(_ahead).where(_in_queue).scalar_subquery()),
-    ).label("ahead"),
+        (
+            ticket.c.status == "waiting",
+            sa.select(_site.c.data["policy"]).where(_site.c.kind == "site", _site.c.id == ticket.c.site).scalar_subquery(),
+        )
+    ).label("policy"),
     sa.case((ticket.c.status == "waiting", _counters.scalar_subquery())).label("counters"),
     sa.select(_pace.c.mean_seconds)
     .where(_pace.c.site == ticket.c.site, _pace.c.service == ticket.c.service)
@@ -63,7 +73,7 @@ _PRESSURE = sa.text("""
 
 
 def view(work: UnitOfWork, ticket_id: str) -> Row | None:
-    """Return a ticket's columns with ``ahead``, ``counters`` and ``mean_seconds`` of its queue."""
+    """Return a ticket's columns with its queue: who waits (earlier in its lane, in the other one), policy, counters and pace."""
     return work.execute(_VIEW.where(ticket.c.id == ticket_id)).mappings().first()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError
+from services.contracts.queue_position import ahead_of
 from services.ticketing import domain, store
 from services.ticketing.domain import Period, Ticket
 
@@ -20,11 +21,18 @@ def viewed(work: UnitOfWork, ticket_id: str) -> dict[str, Any]:
 
 def answer_of_row(row: store.Row) -> dict[str, Any]:
     """Return the answer for a row of a view."""
-    ahead = row["ahead"]
-    if ahead is None:
-        return answer(store.from_row(row))
+    ticket = store.from_row(row)
+    if row["queue"] is None:
+        return answer(ticket)
+    in_lane, in_other_lane = row["queue"]
+    ahead = ahead_of(
+        has_priority=ticket.lane == "priority",
+        in_lane=in_lane,
+        in_other_lane=in_other_lane,
+        regular_per_priority=domain.policy_of({"policy": row["policy"]}).regular_per_priority,
+    )
     wait = domain.estimated_wait(ahead, row["mean_seconds"], row["counters"])
-    return {**answer(store.from_row(row)), "position": ahead + 1, "estimated_wait_seconds": wait}
+    return {**answer(ticket), "position": ahead + 1, "estimated_wait_seconds": wait}
 
 
 def answer(ticket: Ticket) -> dict[str, Any]:

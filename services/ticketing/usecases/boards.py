@@ -40,6 +40,7 @@ def get_site_day(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         "services": [{name: service[name] for name in ("id", "name", "version")} for service in services],
         "paces": _paces(work, [site["id"]])[site["id"]],
         "default_pace_seconds": domain.DEFAULT_SERVING_SECONDS,
+        "regular_per_priority": domain.policy_of(site).regular_per_priority,
         "tickets": [_board_ticket(row) for row in tickets],
     }
 

@@ -29,7 +29,15 @@ SECRET = "a-secret-of-the-tests-32-characters"
 MORNING = datetime(2026, 3, 11, 1, 0, tzinfo=UTC)
 """Wednesday, 08:00 in western Indonesia."""
 
-POLICY = {"call_while_serving": False, "max_recalls": 3, "recall_gap_seconds": 0, "undo_call_seconds": 60, "max_rejoins": 1}
+POLICY = {
+    "call_while_serving": False,
+    "max_recalls": 3,
+    "recall_gap_seconds": 0,
+    "undo_call_seconds": 60,
+    "max_rejoins": 1,
+    "regular_per_priority": 0,
+    "ageing_cap_minutes": None,
+}
 
 _sites = itertools.count(1)
 _versions = itertools.count(1)

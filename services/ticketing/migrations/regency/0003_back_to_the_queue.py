@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 revision = "0003"
 down_revision = "0002"
@@ -15,6 +15,8 @@ def upgrade() -> None:
     op.add_column("ticket", sa.Column("collect_on", sa.Date))
     op.add_column("ticket", sa.Column("transferred_from", UUID(as_uuid=False)))
     op.add_column("ticket", sa.Column("transferred_to", UUID(as_uuid=False)))
+    # How many regular tickets each counter has called since its last priority call; kept where the site's policy counts them.
+    op.add_column("queue_day", sa.Column("regular_calls", JSONB, nullable=False, server_default="{}"))
     op.drop_index("ticket_queue", "ticket")
     op.create_index(
         "ticket_queue",
