@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.contracts.queue_position import ahead_of
 from services.ticketing.domain import QueuePolicy, next_of
+from tests.bench.fairness import PAGE, table
 from tests.unit.ticketing.example import NOON, ticket
 
 pytestmark = pytest.mark.unit
@@ -101,3 +102,7 @@ def test_positions_are_the_order_of_calling(k, priority_waiting, regular_waiting
         lanes[first.lane].pop(0)
         regular_calls = regular_calls + 1 if first.lane == "regular" else 0
     assert {number: place for place, number in enumerate(order)} == expected
+
+
+def test_the_published_comparison_is_what_the_rule_does():
+    assert table() in PAGE.read_text(encoding="utf-8")
