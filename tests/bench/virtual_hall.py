@@ -81,7 +81,7 @@ class Hall:
         mine = [seen for seen in self.waiting if seen.ticket.service in desk.services]
         heads = {lane: next((seen for seen in mine if seen.ticket.lane == lane), None) for lane in ("priority", "regular")}
         now = instant(self.minute)
-        tickets = {lane: head and head.ticket for lane, head in heads.items()}
+        tickets = {lane: None if head is None else head.ticket for lane, head in heads.items()}
         chosen = next_of(tickets["priority"], tickets["regular"], self._regular_calls[desk.id], self.policy, now)
         if chosen is None:
             return None
