@@ -26,10 +26,10 @@ def ask_service(surroundings: Surroundings, call: Call) -> Answer:
     return dressed(call, service_answer(surroundings, call))
 
 
-def call_next(surroundings: Surroundings, call: Call) -> Answer:
-    """Call the next ticket; 204 when nobody waits for what the counter serves."""
-    ticket = service_answer(surroundings, call)
-    return Answer(204) if ticket is None else dressed(call, ticket)
+def or_nothing(surroundings: Surroundings, call: Call) -> Answer:
+    """Call the service of the route; 204 when it has nothing to answer, as when nobody waits."""
+    found = service_answer(surroundings, call)
+    return Answer(204) if found is None else dressed(call, found)
 
 
 def opening_hours(surroundings: Surroundings, call: Call) -> Answer:

@@ -84,6 +84,8 @@ class Change:
     business_date: str | None
     ticket: Mapping[str, Any] | None
     """The whole public ticket; ``None`` when the event is about something else."""
+    counter_now: tuple[str, str] | None = None
+    """A counter and its new status, where the event is about that."""
 
     @classmethod
     def read(cls, body: bytes) -> Self:
@@ -95,7 +97,8 @@ class Change:
             if ticket is not None:
                 Entry.of_ticket(ticket)  # an event that cannot be read must not be found out half-way through a board
             date = data["business_date"] if ticket is None and "business_date" in data else ticket and ticket["business_date"]
-            return cls(int(event["sequence"]), instant(event["time"]), date, ticket)
+            counter_now = (data["counter"], data["status"]) if str(event["type"]).startswith("mpp.counter.") else None
+            return cls(int(event["sequence"]), instant(event["time"]), date, ticket, counter_now)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not an event of a site: {error!r}") from error
 

@@ -38,6 +38,8 @@ class Projection:
         """A change of a later business date has come: only a snapshot can show that day."""
         self._day: Mapping[str, Any] = {}
         self._paces: dict[str, float] = {}
+        self._counters_now: dict[str, str] = {}
+        """Status of each counter that was opened on the business date."""
         self._open: dict[str, Entry] = {}
         self._calls: list[Entry] = []
         self._last_called: dict[str, Entry] = {}
@@ -61,6 +63,7 @@ class Projection:
             self.business_date, self.sequence = day["business_date"], day["sequence"]
             self.behind_date = False
             self._open, self._calls, self._last_called, self._last_issued = {}, [], {}, {}
+            self._counters_now = {now["counter"]: now["status"] for now in day.get("counters_now", ())}
             for ticket in day["tickets"]:
                 self._put(Entry.of_snapshot(ticket))
         self._early = {sequence: change for sequence, change in self._early.items() if sequence > self.sequence}
@@ -93,6 +96,9 @@ class Projection:
             applied.append(change)
             if change.business_date == self.business_date and change.ticket is not None:
                 self._put(Entry.of_ticket(change.ticket))
+            elif change.business_date == self.business_date and change.counter_now is not None:
+                counter, status = change.counter_now
+                self._counters_now[counter] = status
             elif change.business_date is not None and change.business_date > self.business_date:
                 self.behind_date = True
         return applied
@@ -135,6 +141,7 @@ class Projection:
                     "id": counter["id"],
                     "number": counter["number"],
                     "name": counter["name"],
+                    "status": self._counters_now.get(counter["id"]),
                     "called": _at_counter(at_counter.get((counter["id"], "called"))),
                     "serving": _at_counter(at_counter.get((counter["id"], "serving"))),
                 }
@@ -200,7 +207,10 @@ class Projection:
 
     def _estimate(self, service: str, ahead: int, *, none_serves: int | None) -> int | None:
         """The rule of ticketing: waiting ahead x mean serving time / counters that serve it."""
-        counters = sum(service in counter["services"] for counter in self._active_counters()) or none_serves
+        serving = [counter["id"] for counter in self._active_counters() if service in counter["services"]]
+        if self._counters_now:  # at a site where officers say so, those that are open
+            serving = [counter for counter in serving if self._counters_now.get(counter) == "open"]
+        counters = len(serving) or none_serves
         if counters is None:
             return None
         return round(ahead * self._paces.get(service, self._day["default_pace_seconds"]) / counters)

@@ -27,7 +27,7 @@ GIVERS_BACK = Access(COUNTER_STAFF.roles, ticket_token=True)
 SLIP_HOLDERS = Access(only("kiosk", "officer", "front_desk", "supervisor", "administrator").roles, ticket_token=True)
 
 _STATE = ("ticket_unknown", "ticket_state_conflict", "agency_forbidden")
-_AT_COUNTER = ("counter_unknown", "counter_inactive", "counter_busy", "agency_forbidden")
+_AT_COUNTER = ("counter_unknown", "counter_inactive", "counter_busy", "counter_not_open", "agency_forbidden")
 
 
 def _action(name: str, method: str, payload: type[Schema], summary: Text, *problems: str) -> Route:
@@ -208,6 +208,52 @@ TICKET_ROUTES = (
         ),
         access=GIVERS_BACK,
     ),
+    *(
+        Route(
+            method="POST",
+            path=f"/v1/{{regency}}/counters/{{counter}}/{action}",
+            operation_id=f"{action}Counter",
+            summary=summary,
+            tag=_TAG,
+            access=CALLERS,
+            operation=operations.ask_service,
+            rpc=Rpc("ticketing", f"{action}_counter", payload),
+            command=True,
+            answer=ticketing.CounterSession,
+            problems=("counter_unknown", "counter_inactive", "agency_forbidden", "counter_taken", *problems),
+        )
+        for action, payload, summary, *problems in (
+            ("open", ticketing.OpenCounter, Text("Membuka loket", "Open a counter"), "officer_elsewhere"),
+            ("pause", ticketing.PauseCounter, Text("Menjeda loket", "Pause a counter"), "counter_not_open"),
+            ("close", ticketing.CloseCounter, Text("Menutup loket", "Close a counter"), "counter_not_open", "counter_busy"),
+        )
+    ),
+    Route(
+        method="GET",
+        path="/v1/{regency}/counters/{counter}/desk",
+        operation_id="getDesk",
+        summary=Text("Loket seperti dilihat petugasnya", "A counter as its officer sees it"),
+        tag=_TAG,
+        access=STAFF,
+        operation=operations.ask_service,
+        rpc=Rpc("ticketing", "get_desk", ticketing.GetDesk),
+        answer=ticketing.Desk,
+        problems=("counter_unknown", "counter_inactive", "agency_forbidden"),
+    ),
+    Route(
+        method="GET",
+        path="/v1/{regency}/my-counter",
+        operation_id="getMyCounter",
+        summary=Text(
+            "Loket yang sedang saya buka, misalnya setelah halaman dimuat ulang", "The counter that I have open, as after a reload"
+        ),
+        tag=_TAG,
+        access=STAFF,
+        operation=operations.or_nothing,
+        rpc=Rpc("ticketing", "get_my_counter", ticketing.GetMyCounter),
+        answer=ticketing.Desk,
+        or_nothing=True,
+    ),
     Route(
         method="POST",
         path="/v1/{regency}/counters/{counter}/call-next",
@@ -215,7 +261,7 @@ TICKET_ROUTES = (
         summary=Text("Memanggil nomor berikutnya", "Call the next ticket"),
         tag=_TAG,
         access=CALLERS,
-        operation=operations.call_next,
+        operation=operations.or_nothing,
         rpc=Rpc("ticketing", "call_next", ticketing.CallNext),
         command=True,
         answer=ticketing.Ticket,

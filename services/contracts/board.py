@@ -9,7 +9,7 @@ from __future__ import annotations
 from services.contracts.catalog.entities import MOST_COUNTERS, MOST_VERSIONS
 from services.contracts.schema import Choice, ContractSchema, ListOf, Number, Part, PlainText, TrueOrFalse, WholeNumber
 from services.contracts.streams import HIGHEST_SEQUENCE
-from services.contracts.ticketing import LANES, TICKET_STATES
+from services.contracts.ticketing import COUNTER_STATES, LANES, TICKET_STATES
 from services.contracts.values import BusinessDate, CounterId, ServiceId, Slug, TicketId, TicketNumber, Timestamp, TimeZone
 
 MOST_LAST_CALLS = 10
@@ -70,6 +70,13 @@ class DayCounter(ContractSchema):
     version = WholeNumber(1, MOST_VERSIONS, required=True)
 
 
+class CounterNow(ContractSchema):
+    """Whether a counter is open today."""
+
+    counter = CounterId(required=True)
+    status = Choice(*COUNTER_STATES, required=True)
+
+
 class DayService(ContractSchema):
     """A public service that counters of the site serve, or for which somebody took a number there today."""
 
@@ -101,6 +108,7 @@ class SiteDay(ContractSchema):
     services = ListOf(Part(DayService), most=MOST_SERVICES, required=True)
     paces = ListOf(Part(ServicePace), most=MOST_SERVICES, required=True)
     default_pace_seconds = Number(0, _LONGEST, required=True, about="Assumed for a service that has no pace yet.")
+    counters_now = ListOf(Part(CounterNow), most=MOST_COUNTERS, load_default=list, about="Counters that were opened today.")
     regular_per_priority = WholeNumber(0, 20, load_default=0, about="Of the site's policy.")
     tickets = ListOf(Part(BoardTicket), most=MOST_OPEN_TICKETS, required=True)
 
@@ -147,6 +155,7 @@ class BoardCounter(ContractSchema):
     id = CounterId(required=True)
     number = WholeNumber(1, MOST_COUNTERS, required=True)
     name = PlainText(100, required=True)
+    status = Choice(*COUNTER_STATES, allow_none=True, load_default=None, about="null: nobody has opened it today.")
     called = Part(AtCounter, required=True, allow_none=True)
     serving = Part(AtCounter, required=True, allow_none=True)
 

@@ -12,7 +12,7 @@ from services.contracts.catalog import AgencyChanged, CounterChanged, RegencyCha
 from services.contracts.reporting import SurveySubmitted
 from services.contracts.schema import ContractSchema
 from services.contracts.subscriptions import EVENT_TYPES
-from services.contracts.ticketing import DayClosed, DayOpened, TicketChanged
+from services.contracts.ticketing import CounterStatusChanged, DayClosed, DayOpened, TicketChanged
 
 EVENT_SCHEMAS: dict[str, type[ContractSchema]] = {
     "catalog.regency_changed": RegencyChanged,
@@ -22,6 +22,7 @@ EVENT_SCHEMAS: dict[str, type[ContractSchema]] = {
     "catalog.counter_changed": CounterChanged,
     "queue.day_opened": DayOpened,
     "queue.day_closed": DayClosed,
+    **dict.fromkeys(("counter.opened", "counter.paused", "counter.closed"), CounterStatusChanged),
     "survey.submitted": SurveySubmitted,
     "catalog.regency_snapshot": RegencyChanged,
     "catalog.site_snapshot": SiteChanged,

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 AGGREGATES: dict[str, tuple[str, ...]] = {
     "catalog": ("catalog",),
-    "ticketing": ("ticket", "queue"),
+    "ticketing": ("ticket", "queue", "counter"),
     "reporting": ("survey",),
 }
 """Aggregates of each owner: the first word of its event types, the second of its routing keys."""
 
-PUBLIC_AGGREGATES = ("catalog", "queue", "survey", "ticket")
+PUBLIC_AGGREGATES = ("catalog", "counter", "queue", "survey", "ticket")
 """What programs outside the platform may listen to, within their regency."""
 
 INTERNAL_AGGREGATES: tuple[str, ...] = ()
@@ -48,6 +48,9 @@ EVENT_TYPES: dict[str, tuple[str, ...]] = {
         "ticket.voided",
         "queue.day_opened",
         "queue.day_closed",
+        "counter.opened",
+        "counter.paused",
+        "counter.closed",
     ),
     "reporting": ("survey.submitted",),
 }

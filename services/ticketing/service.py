@@ -53,6 +53,31 @@ class TicketingService(Service):
         """End serving."""
         return usecases.complete_ticket(work, data)
 
+    @command(contracts.OpenCounter)
+    def open_counter(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Begin or go on to work."""
+        return usecases.open_counter(work, data)
+
+    @command(contracts.PauseCounter)
+    def pause_counter(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Call nobody for a while."""
+        return usecases.pause_counter(work, data)
+
+    @command(contracts.CloseCounter)
+    def close_counter(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """End the work."""
+        return usecases.close_counter(work, data)
+
+    @query(contracts.GetDesk)
+    def get_desk(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """A counter as its officer sees it."""
+        return usecases.get_desk(work, data)
+
+    @query(contracts.GetMyCounter)
+    def get_my_counter(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any] | None:
+        """The counter that the caller has open."""
+        return usecases.get_my_counter(work, data)
+
     @command(contracts.ConfirmPrinting)
     def confirm_printing(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """The slip came out, or did not."""

@@ -97,6 +97,17 @@ def _answered(ticket: dict[str, Any], position: int | None = None, estimate: int
     return {**ticket, "position": position, "estimated_wait_seconds": estimate}
 
 
+SESSION = {
+    "counter": COUNTER,
+    "site": "sukadana",
+    "business_date": "2025-06-11",
+    "status": "open",
+    "reason": None,
+    "since": "2025-06-11T07:55:03.120000+07:00",
+    "mine": True,
+}
+_COUNTER_STATUS = {"counter": COUNTER, "site": "sukadana", "business_date": "2025-06-11", "status": "open", "reason": None}
+
 TICKETING: dict[str, dict[str, Any]] = {
     "issue_ticket": {"site": "sukadana", "service": "CPL-KTP", "priority_class": "elderly", "channel": "kiosk", "print": True},
     "issued_ticket": {**_answered(WAITING, 4, 1380), "token": TOKEN},
@@ -105,6 +116,13 @@ TICKETING: dict[str, dict[str, Any]] = {
     "recall_ticket": {"id": TICKET_ID},
     "start_ticket": {"id": TICKET_ID},
     "confirm_printing": {"id": TICKET_ID, "token": TOKEN, "printed": True},
+    "open_counter": {"counter": COUNTER, "take_over": False},
+    "pause_counter": {"counter": COUNTER, "reason": "prayer"},
+    "close_counter": {"counter": COUNTER},
+    "get_desk": {"counter": COUNTER},
+    "get_my_counter": {},
+    "counter_session": SESSION,
+    "desk": {"counter": COUNTER, "session": SESSION, "tickets": [_answered(SERVING)], "waiting": 7},
     "undo_call": {"id": TICKET_ID},
     "hold_ticket": {"id": TICKET_ID},
     "resume_ticket": {"id": TICKET_ID, "counter": COUNTER},
@@ -137,6 +155,9 @@ TICKETING: dict[str, dict[str, Any]] = {
     "ticket.cancelled": {"ticket": CANCELLED},
     "ticket.expired": {"ticket": EXPIRED},
     "ticket.snapshot": {"ticket": COMPLETED},
+    "counter.opened": _COUNTER_STATUS,
+    "counter.paused": {**_COUNTER_STATUS, "status": "paused", "reason": "prayer"},
+    "counter.closed": {**_COUNTER_STATUS, "status": "closed"},
     "queue.day_opened": {"site": "sukadana", "business_date": "2025-06-11"},
     "queue.day_closed": {"site": "sukadana", "business_date": "2025-06-11", "expired": 7},
 }

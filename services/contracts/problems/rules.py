@@ -59,6 +59,27 @@ RULE_PROBLEMS: dict[str, Problem] = {
         "Pilih loket lain, atau minta administrator mengaktifkannya.",
         "Choose another counter, or ask the administrator to activate it.",
     ),
+    "counter_not_open": Problem(
+        409,
+        "Loket ini tidak sedang buka",
+        "The counter is not open",
+        "Statusnya sekarang {status}; buka loketnya dahulu, lalu panggil.",
+        "It is {status} now; open the counter, then call.",
+    ),
+    "counter_taken": Problem(
+        409,
+        "Loket ini sedang dipakai petugas lain",
+        "Somebody else works at this counter",
+        "Dibuka sejak {since}. Pilih loket lain, atau minta penyelia mengambil alih (take_over).",
+        "It has been open since {since}. Choose another counter, or have a supervisor take it over (take_over).",
+    ),
+    "officer_elsewhere": Problem(
+        409,
+        "Anda masih membuka loket lain",
+        "You still have another counter open",
+        "Tutup dahulu loket {counter}.",
+        "Close the counter {counter} first.",
+    ),
     "counter_does_not_serve": Problem(
         409,
         "Loket ini tidak melayani layanan tersebut",

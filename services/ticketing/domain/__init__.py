@@ -19,6 +19,7 @@ from services.ticketing.domain.estimates import DEFAULT_SERVING_SECONDS, estimat
 from services.ticketing.domain.fairness import next_of
 from services.ticketing.domain.policy import QueuePolicy, policy_of
 from services.ticketing.domain.refusal import QueueRefusal
+from services.ticketing.domain.sessions import OVERSEERS, CounterSession, check_calls, ended, opened
 from services.ticketing.domain.tickets import (
     AT_COUNTER_STATES,
     OPEN_STATES,
@@ -41,9 +42,11 @@ __all__ = [
     "CHANNELS_OF_ROLE",
     "DEFAULT_SERVING_SECONDS",
     "OPEN_STATES",
+    "OVERSEERS",
     "READING_ROLES",
     "STAFF_ROLES",
     "TRANSITIONS",
+    "CounterSession",
     "Period",
     "QueuePolicy",
     "QueueRefusal",
@@ -52,6 +55,7 @@ __all__ = [
     "business_date",
     "changed",
     "check_agency",
+    "check_calls",
     "check_channel",
     "check_collected_later",
     "check_counter_free",
@@ -66,11 +70,13 @@ __all__ = [
     "check_ticket_token",
     "check_undo",
     "end_of_day",
+    "ended",
     "estimated_wait",
     "is_open",
     "issued",
     "new_pace",
     "next_of",
+    "opened",
     "policy_of",
     "prefix_at",
     "services_for",

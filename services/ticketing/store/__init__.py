@@ -1,7 +1,8 @@
 """Ticketing's tables and all of its SQL. Each function is one statement, unless it says otherwise."""
 
 from services.ticketing.store.boards import day, heads, observed_paces, services, site_and_counters
-from services.ticketing.store.catalog_copies import catalog_entities, counter_and_site, keep_catalog_entity
+from services.ticketing.store.catalog_copies import CounterAndSite, catalog_entities, counter_and_site, keep_catalog_entity
+from services.ticketing.store.counter_sessions import desk, keep_session, locked_session, open_sessions, session_of_officer
 from services.ticketing.store.paces import keep_pace, locked_with_pace, pace
 from services.ticketing.store.queue_days import (
     TakenNumber,
@@ -37,6 +38,7 @@ from services.ticketing.store.views import SiteNow, sites_now, view, view_page
 
 __all__ = [
     "PROJECTIONS",
+    "CounterAndSite",
     "Heads",
     "Row",
     "SiteNow",
@@ -46,6 +48,7 @@ __all__ = [
     "close_day",
     "counter_and_site",
     "day",
+    "desk",
     "due_days",
     "expired_count",
     "first_turn",
@@ -57,10 +60,12 @@ __all__ = [
     "keep_catalog_entity",
     "keep_pace",
     "keep_regular_calls",
+    "keep_session",
     "lock_day",
     "lock_due_day",
     "locked",
     "locked_and_at_its_counter",
+    "locked_session",
     "locked_with_day",
     "locked_with_pace",
     "metadata",
@@ -69,10 +74,12 @@ __all__ = [
     "observed_paces",
     "of_one_visit",
     "open_at_counter",
+    "open_sessions",
     "open_tickets",
     "overdue_printing",
     "pace",
     "services",
+    "session_of_officer",
     "site_and_counters",
     "sites_now",
     "take_number",

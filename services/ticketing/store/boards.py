@@ -26,7 +26,10 @@ _DAY = sa.text("""
             row_number() OVER (PARTITION BY service ORDER BY issued_at DESC) AS issue_rank_of_service
         FROM called
     )
-    SELECT coalesce((SELECT sequence FROM stream WHERE source = :source), 0) AS sequence, shown.* FROM (SELECT 1) AS always
+    SELECT coalesce((SELECT sequence FROM stream WHERE source = :source), 0) AS sequence, (
+        SELECT coalesce(jsonb_object_agg(session.counter, session.status), '{}') FROM counter_session session
+        WHERE session.site = :site AND session.business_date = :business_date
+    ) AS counters_now, shown.* FROM (SELECT 1) AS always
     LEFT JOIN (
         SELECT * FROM ranked
         WHERE status = ANY(:open) OR issue_rank_of_service = 1
@@ -46,8 +49,9 @@ _HEADS = sa.text("SELECT source, sequence FROM stream WHERE source = ANY(:source
 
 def day(
     work: UnitOfWork, site: str, business_date: date, source: str, *, open_states: Sequence[str], last_calls: int, limit: int
-) -> tuple[int, list[Row]]:
-    """Return the sequence of a site's stream and the tickets that a board needs, as of one moment.
+) -> tuple[int, dict[str, str], list[Row]]:
+    """Return the sequence of a site's stream, the status of each counter that was opened that day, and the tickets that a
+    board needs, as of one moment.
 
     :returns: up to ``limit`` tickets with ``called_at``: the open ones, those called last, and of each service those
         called and issued last.
@@ -61,7 +65,7 @@ def day(
         "limit": limit,
     }
     rows = work.execute(_DAY, wanted).mappings().all()
-    return rows[0]["sequence"], [row for row in rows if row["id"] is not None]
+    return rows[0]["sequence"], rows[0]["counters_now"], [row for row in rows if row["id"] is not None]
 
 
 def site_and_counters(work: UnitOfWork, site: str) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,8 +14,9 @@ from services.chassis.database import UnitOfWork
 from services.ticketing.store.tables import catalog_copy
 
 _COUNTER_AND_SITE = sa.text("""
-    SELECT counter.data AS counter, site.data AS site FROM catalog_copy counter
+    SELECT counter.data AS counter, site.data AS site, session.status, session.business_date FROM catalog_copy counter
     JOIN catalog_copy site ON site.kind = 'site' AND site.id = counter.data->>'site'
+    LEFT JOIN counter_session session ON session.counter = counter.id
     WHERE counter.kind = 'counter' AND counter.id = :counter
 """)
 
@@ -35,7 +38,18 @@ def catalog_entities(work: UnitOfWork, *keys: tuple[str, str]) -> dict[str, dict
     return {row.kind: row.data for row in work.execute(wanted)}
 
 
-def counter_and_site(work: UnitOfWork, counter: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+@dataclass(frozen=True)
+class CounterAndSite:
+    """A counter and its site as the catalogue tells of them, and whether the counter is open."""
+
+    counter: dict[str, Any]
+    site: dict[str, Any]
+    status: str | None
+    """Of the last session: ``open``, ``paused`` or ``closed``; true for ``business_date`` only."""
+    business_date: date | None
+
+
+def counter_and_site(work: UnitOfWork, counter: str) -> CounterAndSite | None:
     """Return a counter and its site, or ``None`` when the counter is not known."""
     row = work.execute(_COUNTER_AND_SITE, {"counter": counter}).first()
-    return None if row is None else (row.counter, row.site)
+    return None if row is None else CounterAndSite(row.counter, row.site, row.status, row.business_date)

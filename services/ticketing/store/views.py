@@ -31,10 +31,23 @@ _queue = sa.select(
 )
 _site = catalog_copy.alias("of_site")
 _pace = sa.table("service_pace", sa.column("site"), sa.column("service"), sa.column("mean_seconds"))
+_session = sa.table("counter_session", sa.column("counter"), sa.column("site"), sa.column("business_date"), sa.column("status"))
+_staffed = sa.exists().where(_session.c.site == ticket.c.site, _session.c.business_date == ticket.c.business_date).correlate(ticket)
+_open = (
+    sa.exists()
+    .where(
+        _session.c.counter == catalog_copy.c.id,
+        _session.c.business_date == ticket.c.business_date,
+        _session.c.status == "open",
+    )
+    .correlate(ticket, catalog_copy)
+)
+# Counters that serve it: those that are open, at a site where officers say so, else all that are in use.
 _counters = (
     sa.select(sa.func.count())
     .select_from(catalog_copy)
     .where(
+        sa.or_(sa.not_(_staffed), _open),
         catalog_copy.c.kind == "counter",
         catalog_copy.c.data["site"].astext == ticket.c.site,
         catalog_copy.c.data["active"].astext == "true",

@@ -16,6 +16,7 @@ from services.ticketing.usecases.reading import get_ticket, get_ticket_by_token,
 from services.ticketing.usecases.requeueing import rejoin_ticket, return_ticket, set_priority, undo_call
 from services.ticketing.usecases.serving import cancel_ticket, complete_ticket, mark_no_show, start_ticket
 from services.ticketing.usecases.snapshot import SNAPSHOT
+from services.ticketing.usecases.staffing import close_counter, get_desk, get_my_counter, open_counter, pause_counter
 from services.ticketing.usecases.transferring import transfer_ticket
 
 __all__ = [
@@ -26,9 +27,12 @@ __all__ = [
     "call_next",
     "call_ticket",
     "cancel_ticket",
+    "close_counter",
     "close_due_day",
     "complete_ticket",
     "confirm_printing",
+    "get_desk",
+    "get_my_counter",
     "get_site_day",
     "get_site_heads",
     "get_ticket",
@@ -37,6 +41,8 @@ __all__ = [
     "issue_ticket",
     "list_tickets",
     "mark_no_show",
+    "open_counter",
+    "pause_counter",
     "public_ticket",
     "recall_ticket",
     "rejoin_ticket",

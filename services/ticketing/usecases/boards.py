@@ -18,7 +18,7 @@ def get_site_day(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     if site is None:
         raise DomainError("site_unknown", site=data["site"])
     today = domain.business_date(work.now, site["timezone"])
-    sequence, tickets = store.day(
+    sequence, counters_now, tickets = store.day(
         work,
         site["id"],
         today,
@@ -40,6 +40,7 @@ def get_site_day(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         "services": [{name: service[name] for name in ("id", "name", "version")} for service in services],
         "paces": _paces(work, [site["id"]])[site["id"]],
         "default_pace_seconds": domain.DEFAULT_SERVING_SECONDS,
+        "counters_now": [{"counter": counter, "status": status} for counter, status in sorted(counters_now.items())],
         "regular_per_priority": domain.policy_of(site).regular_per_priority,
         "tickets": [_board_ticket(row) for row in tickets],
     }

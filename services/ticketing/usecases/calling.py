@@ -17,9 +17,11 @@ def call_next(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any] | None:
     """Call whoever is next for the counter's services; ``None`` when nobody waits."""
     actor = work.context.actor
     domain.check_role(actor.role, domain.CALLING_ROLES)
-    counter, site = _counter(work, data["counter"])
+    found = known_counter(work, data["counter"])
+    counter, site = found.counter, found.site
     services = domain.services_for(counter, actor.agencies)
     today = domain.business_date(work.now, site["timezone"])
+    domain.check_calls(found.status if found.business_date == today else None, counter["id"])
     store.lock_day(work, site["id"], today)
     ticket, open_there = _next(work, site, today, services, counter["id"])
     _check_counter_free(open_there, site, today)
@@ -49,9 +51,11 @@ def call_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """Call one ticket to a counter, out of turn."""
     actor = work.context.actor
     domain.check_role(actor.role, domain.STAFF_ROLES)
-    counter, site = _counter(work, data["counter"])
+    found = known_counter(work, data["counter"])
+    counter, site = found.counter, found.site
     services = domain.services_for(counter, actor.agencies)
     today = domain.business_date(work.now, site["timezone"])
+    domain.check_calls(found.status if found.business_date == today else None, counter["id"])
     store.lock_day(work, site["id"], today)
     ticket = locked(work, data["id"])
     domain.check_agency(actor.agencies, ticket.agency)
@@ -73,7 +77,8 @@ def recall_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     return change(work, ticket, "recall")
 
 
-def _counter(work: UnitOfWork, counter_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def known_counter(work: UnitOfWork, counter_id: str) -> store.CounterAndSite:
+    """Return a counter and its site; refuses with ``counter_unknown``."""
     found = store.counter_and_site(work, counter_id)
     if found is None:
         raise DomainError("counter_unknown", counter=counter_id)

@@ -8,6 +8,7 @@ from enum import Enum
 from services.chassis.database import UnitOfWork
 from services.ticketing import store
 from services.ticketing.usecases.changing import expire, tell_of_day
+from services.ticketing.usecases.staffing import close_sessions
 
 CLOSING_BATCH = 500
 """Tickets expired in one transaction at close of day; a crash in between loses nothing, the rest follows."""
@@ -34,6 +35,7 @@ def close_due_day(work: UnitOfWork, site: str, day: date) -> Closing:
         expire(work, ticket, ended_at)
     if len(tickets) == CLOSING_BATCH:
         return Closing.MORE
+    close_sessions(work, site, day, ended_at)
     store.close_day(work, site, day)
     tell_of_day(work, "queue.day_closed", site, day, expired=store.expired_count(work, site, day))
     return Closing.DONE

@@ -7,6 +7,7 @@ from typing import Any
 from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError
 from services.ticketing import domain, store
+from services.ticketing.usecases.calling import known_counter
 from services.ticketing.usecases.changing import change, check_staff, keep, on_open_day, staffs_ticket
 
 
@@ -20,10 +21,8 @@ def resume_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     check_staff(work)
     actor = work.context.actor
     held, _ = on_open_day(work, data["id"], "resume")
-    found = store.counter_and_site(work, data.get("counter") or held.counter or "")
-    if found is None:
-        raise DomainError("counter_unknown", counter=data.get("counter") or held.counter)
-    counter, site = found
+    found = known_counter(work, data.get("counter") or held.counter or "")
+    counter, site = found.counter, found.site
     if held.site != site["id"] or held.service not in domain.services_for(counter, actor.agencies):
         raise DomainError("counter_does_not_serve", counter=counter["id"], service=held.service)
     target, policy = domain.target_of(held, "resume"), domain.policy_of(site)

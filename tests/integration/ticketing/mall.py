@@ -141,7 +141,7 @@ class Mall:
         """One call, as the service's entrypoint does it; the events it emits must fit their contracts."""
         data = contract().load(payload)
         context = CallContext(self.regency, actor or self.actor("officer"), command_id)
-        read_only = method in ("get_ticket", "list_tickets")
+        read_only = method in ("get_ticket", "get_desk", "get_my_counter", "list_tickets")
         with self.database.regency_work(self.regency, context=context, read_only=read_only) as work:
             answer = commands.once(work, method, data, lambda: self._use(method, work, data))
             for event in work.emitted:
@@ -177,6 +177,25 @@ class Mall:
 
     def complete(self, ticket: dict[str, Any], actor: Actor | None = None, **outcome: str) -> dict[str, Any]:
         return as_ticket(self.call("complete_ticket", contracts.CompleteTicket, actor, id=ticket["id"], **outcome))
+
+    def keeper(self) -> Actor:
+        """The officer who usually works at this site's counters."""
+        return Actor(f"officer-{self.site}@{self.regency}", "officer", self.regency, None)
+
+    def open_counter(self, counter: str, actor: Actor | None = None, **more: Any) -> dict[str, Any]:
+        return as_session(self.call("open_counter", contracts.OpenCounter, actor or self.keeper(), counter=counter, **more))
+
+    def pause_counter(self, counter: str, actor: Actor | None = None, **more: Any) -> dict[str, Any]:
+        return as_session(self.call("pause_counter", contracts.PauseCounter, actor or self.keeper(), counter=counter, **more))
+
+    def close_counter(self, counter: str, actor: Actor | None = None) -> dict[str, Any]:
+        return as_session(self.call("close_counter", contracts.CloseCounter, actor or self.keeper(), counter=counter))
+
+    def desk(self, actor: Actor | None = None, **counter: str) -> dict[str, Any] | None:
+        method, contract = ("get_desk", contracts.GetDesk) if counter else ("get_my_counter", contracts.GetMyCounter)
+        desk: dict[str, Any] | None = self.call(method, contract, actor or self.keeper(), **counter)
+        assert desk is None or contracts.Desk().load(desk) == desk
+        return desk
 
     def undo_call(self, ticket: dict[str, Any], actor: Actor | None = None) -> dict[str, Any]:
         return as_ticket(self.call("undo_call", contracts.UndoCall, actor, id=ticket["id"]))
@@ -241,6 +260,12 @@ def code_of(outcome: Any) -> str:
     code = getattr(outcome, "code", None)
     assert isinstance(code, str), outcome
     return code
+
+
+def as_session(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer, which fits its contract to the letter."""
+    assert contracts.CounterSession().load(answer) == answer
+    return answer
 
 
 def as_ticket(answer: Any) -> Any:

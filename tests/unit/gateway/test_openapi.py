@@ -72,7 +72,8 @@ def test_every_problem_of_a_route_is_documented_under_its_status(document):
 
 def test_a_route_of_the_queue_documents_what_its_use_case_refuses_and_no_more():
     of_ticket = {"ticket_unknown", "ticket_state_conflict", "agency_forbidden"}
-    at_counter = {"counter_unknown", "counter_inactive", "counter_busy", "agency_forbidden"}
+    at_counter = {"counter_unknown", "counter_inactive", "counter_busy", "counter_not_open", "agency_forbidden"}
+    of_counter = {"counter_unknown", "counter_inactive", "agency_forbidden"}
     documented = {route.operation_id: set(route.problems) for route in ROUTES if route.tag == "tickets"}
     assert documented == {
         "issueTicket": {
@@ -83,6 +84,11 @@ def test_a_route_of_the_queue_documents_what_its_use_case_refuses_and_no_more():
         "getTicket": {"ticket_unknown"},
         "streamTicket": {"ticket_unknown", "site_unknown", "too_many_streams"},
         "callNext": at_counter,
+        "openCounter": of_counter | {"counter_taken", "officer_elsewhere"},
+        "pauseCounter": of_counter | {"counter_taken", "counter_not_open"},
+        "closeCounter": of_counter | {"counter_taken", "counter_not_open", "counter_busy"},
+        "getDesk": of_counter,
+        "getMyCounter": set(),
         "callTicket": of_ticket | at_counter | {"counter_does_not_serve", "day_closed"},
         "recallTicket": of_ticket | {"recall_limit_reached", "recall_too_soon"},
         "undoCall": of_ticket | {"undo_too_late", "day_closed"},
