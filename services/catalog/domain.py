@@ -56,6 +56,12 @@ def check_site(site: Entity) -> None:
         raise invalid("enforce_hours", "enforced_hours_missing", "Needs opening hours on at least one day.")
 
 
+def check_service(service: Entity) -> None:
+    """A service does not come before itself. Longer circles show when somebody wants all of them in one visit."""
+    if service["id"] in service["prerequisites"]:
+        raise invalid("prerequisites", "requires_itself", "A service must not require itself.")
+
+
 def check_agency(agency: Entity, taken: Mapping[tuple[str, str], str], counters: Mapping[str, Iterable[str]]) -> None:
     """An agency is present at most once at a site, with a prefix that no other agency uses there.
 

@@ -49,6 +49,7 @@ RULES: dict[str, tuple[str, str]] = {
         "Jenis peristiwa ini tidak ada; yang ada: {known}.",
         "There is no such event type; there are: {known}.",
     ),
+    "requires_itself": ("Layanan tidak boleh mensyaratkan dirinya sendiri.", "A service must not require itself."),
     "collected_at_once": (
         "Hanya untuk hasil collect_later (diambil kemudian).",
         "Only together with the outcome collect_later.",

@@ -158,6 +158,7 @@ TICKETING = (
         (ticketing.PauseCounter, "counter_session"),
         (ticketing.CloseCounter, "counter_session"),
         (ticketing.ConfirmPrinting, "ticket"),
+        (ticketing.CheckIn, "ticket"),
         (ticketing.UndoCall, "ticket"),
         (ticketing.HoldTicket, "ticket"),
         (ticketing.ResumeTicket, "ticket"),

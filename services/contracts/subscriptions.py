@@ -31,6 +31,8 @@ EVENT_TYPES: dict[str, tuple[str, ...]] = {
     ),
     "ticketing": (
         "ticket.issued",
+        "ticket.reserved",
+        "ticket.checked_in",
         "ticket.called",
         "ticket.recalled",
         "ticket.call_undone",

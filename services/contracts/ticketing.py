@@ -30,6 +30,9 @@ TICKET_STATES = (
 
 PRIORITY_CLASSES = ("disability", "elderly", "pregnant", "nursing", "child", "disaster_victim")
 LANES = ("regular", "priority")
+MOST_LEGS = 8
+"""Public services in one visit."""
+
 COUNTER_STATES = ("open", "paused", "closed")
 PAUSE_REASONS = ("break", "prayer", "system", "other")
 RETURN_POSITIONS = ("first", "last")
@@ -43,6 +46,13 @@ class IssueTicket(ContractSchema):
     service = ServiceId(required=True)
     priority_class = Choice(*PRIORITY_CLASSES, allow_none=True, load_default=None)
     channel = Choice(*CHANNELS, required=True)
+    then = ListOf(
+        ServiceId(),
+        most=MOST_LEGS - 1,
+        unique=True,
+        load_default=list,
+        about="Further services of the visit, a number for each.",
+    )
     print = TrueOrFalse(load_default=False, about="Wait with calling until `confirm` says that the slip was printed; void after 2 minutes.")
 
 
@@ -75,6 +85,12 @@ class RecallTicket(ContractSchema):
 
 class StartTicket(ContractSchema):
     """The called citizen is at the counter: serving begins."""
+
+    id = TicketId(required=True)
+
+
+class CheckIn(ContractSchema):
+    """Let a reserved number of a visit wait now, before the service that should come first has ended."""
 
     id = TicketId(required=True)
 
@@ -237,6 +253,7 @@ class PublicTicket(ContractSchema):
     collect_on = BusinessDate(allow_none=True, load_default=None, about="When to collect what was applied for.")
     transferred_from = TicketId(allow_none=True, load_default=None, about="The ticket of this visit before this one.")
     transferred_to = TicketId(allow_none=True, load_default=None, about="The ticket of this visit after this one.")
+    leg = WholeNumber(1, MOST_LEGS, allow_none=True, load_default=None, about="Which service of the visit; null: it has one only.")
     periods = ListOf(Part(Period), most=1000, required=True)
     version = WholeNumber(1, MOST_VERSIONS, required=True, about="Counts the changes of this ticket, from 1.")
 
@@ -248,10 +265,20 @@ class Ticket(PublicTicket):
     estimated_wait_seconds = WholeNumber(0, 31_536_000, required=True, allow_none=True)
 
 
+class Leg(ContractSchema):
+    """A further number of the same visit; it waits by itself once the service before it has ended."""
+
+    id = TicketId(required=True)
+    number = TicketNumber(required=True)
+    service = ServiceId(required=True)
+    status = Choice(*TICKET_STATES, required=True)
+
+
 class IssuedTicket(Ticket):
-    """A ticket just taken, with the token by which the citizen follows or cancels it."""
+    """A ticket just taken, with the token by which the citizen follows or cancels it and the visit's further numbers."""
 
     token = Opaque(required=True)
+    legs = ListOf(Part(Leg), most=MOST_LEGS, load_default=list)
 
 
 class TicketPage(ContractSchema):

@@ -64,12 +64,19 @@ def measure_pressure(database: Database) -> None:
         with database.regency_work(regency, read_only=True) as work:
             found = store.sites_now(work)
         if any(now.tickets["printing"] for now in found.values()):
-            with database.regency_work(regency) as work:
-                usecases.void_unprinted(work)
+            _give_up_slips(database, regency)
         for site, now in found.items():
             _show(regency, site, now)
 
     _in_every_regency(database, "pressure_measured", measure)
+
+
+def _give_up_slips(database: Database, regency: str) -> None:
+    with database.regency_work(regency, read_only=True) as work:
+        overdue = usecases.overdue_slips(work)
+    for ticket in overdue:
+        with database.regency_work(regency) as work:
+            usecases.void_overdue(work, ticket)
 
 
 def _show(regency: str, site: str, now: store.SiteNow) -> None:

@@ -83,6 +83,11 @@ class TicketingService(Service):
         """The slip came out, or did not."""
         return usecases.confirm_printing(work, data, self.settings.required_ticket_token_secret())
 
+    @command(contracts.CheckIn)
+    def check_in(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """A leg of a visit waits now."""
+        return usecases.check_in(work, data)
+
     @command(contracts.UndoCall)
     def undo_call(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """The call was a mistake."""

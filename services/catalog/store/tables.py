@@ -82,6 +82,7 @@ service = Table(
     Column("code", Id, nullable=False),
     Column("name", Text, nullable=False),
     Column("requirements", JSONB, nullable=False),
+    Column("prerequisites", JSONB, nullable=False),
     Column("default", Boolean, nullable=False),
     Column("promised_minutes", Integer),
     Column("active", Boolean, nullable=False),

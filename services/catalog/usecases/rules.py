@@ -31,6 +31,8 @@ def check_agency(work: UnitOfWork, agency: Entity) -> None:
 
 def check_service(work: UnitOfWork, service: Entity) -> None:
     require(work, "agency", "agency", [service["agency"]])
+    domain.check_service(service)
+    require(work, "prerequisites", "service", service["prerequisites"])
 
 
 def check_counter(work: UnitOfWork, counter: Entity) -> None:

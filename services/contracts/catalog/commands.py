@@ -11,6 +11,7 @@ from services.contracts.catalog.entities import (
     CHANNELS,
     MOST_COUNTERS,
     MOST_MINUTES,
+    MOST_PREREQUISITES,
     STAGES,
     Agreement,
     Milestone,
@@ -18,6 +19,7 @@ from services.contracts.catalog.entities import (
     QueuePolicy,
     WeeklyHours,
     if_match,
+    usual_policy,
 )
 from services.contracts.field_rules import Message
 from services.contracts.schema import Choice, ContractSchema, ListOf, Part, PlainText, TrueOrFalse, WholeNumber
@@ -36,7 +38,7 @@ class CreateSite(ContractSchema):
     enforce_hours = TrueOrFalse(load_default=False)
     channels = ListOf(Choice(*CHANNELS), most=3, unique=True, load_default=lambda: ["kiosk", "front_desk"])
     hours = Part(WeeklyHours, load_default=dict)
-    policy = Part(QueuePolicy, load_default=lambda: {"call_while_serving": False, "max_recalls": 3})
+    policy = Part(QueuePolicy, load_default=usual_policy)
     milestones = ListOf(Part(Milestone), most=50, load_default=list)
     agreements = ListOf(Part(Agreement), most=200, load_default=list)
 
@@ -86,6 +88,7 @@ class CreateService(ContractSchema):
     code = ServiceCode(required=True)
     name = PlainText(200, required=True)
     requirements = ListOf(PlainText(500), most=50, load_default=list)
+    prerequisites = ListOf(ServiceId(), most=MOST_PREREQUISITES, unique=True, load_default=list)
     default = TrueOrFalse(load_default=False)
     promised_minutes = WholeNumber(1, MOST_MINUTES, allow_none=True, load_default=None)
     active = TrueOrFalse(load_default=True)
@@ -107,6 +110,7 @@ class UpdateService(ContractSchema):
     if_match = if_match()
     name = PlainText(200)
     requirements = ListOf(PlainText(500), most=50)
+    prerequisites = ListOf(ServiceId(), most=MOST_PREREQUISITES, unique=True)
     default = TrueOrFalse()
     promised_minutes = WholeNumber(1, MOST_MINUTES, allow_none=True)
     active = TrueOrFalse()

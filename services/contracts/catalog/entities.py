@@ -33,6 +33,7 @@ DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun
 
 MOST_VERSIONS = 2**31 - 1
 MOST_COUNTERS = 999
+MOST_PREREQUISITES = 20
 MOST_MINUTES = 525_600
 """A promised time is at most a year."""
 
@@ -111,6 +112,12 @@ class QueuePolicy(ContractSchema):
     max_rejoins = WholeNumber(0, 20, load_default=1, about="So often who did not come when called may join the queue again.")
 
 
+def usual_policy() -> dict[str, Any]:
+    """Return the policy of a site that has not said anything."""
+    policy: dict[str, Any] = QueuePolicy().load({"call_while_serving": False, "max_recalls": 3})
+    return policy
+
+
 class Milestone(ContractSchema):
     """A site reached `stage`, or plans to reach it, at `date`."""
 
@@ -172,6 +179,9 @@ class PublicService(ContractSchema):
     code = ServiceCode(required=True)
     name = PlainText(200, required=True)
     requirements = ListOf(PlainText(500), most=50, required=True, about="What the citizen has to bring.")
+    prerequisites = ListOf(
+        ServiceId(), most=MOST_PREREQUISITES, unique=True, load_default=list, about="Come before it where a visit has several services."
+    )
     default = TrueOrFalse(required=True, about="Stands in for an agency that has published no service.")
     promised_minutes = WholeNumber(1, MOST_MINUTES, required=True, allow_none=True)
     active = TrueOrFalse(required=True)

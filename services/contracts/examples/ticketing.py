@@ -40,6 +40,7 @@ def _ticket(status: str, version: int, *periods: dict[str, Any], **differing: An
         "collect_on": None,
         "transferred_from": None,
         "transferred_to": None,
+        "leg": None,
         "periods": list(periods),
         "version": version,
     }
@@ -80,6 +81,16 @@ AFTER_TRANSFER = _ticket(
     issued_at=ENDED_AT,
     transferred_from=TICKET_ID,
 )
+RESERVED = _ticket(
+    "reserved", 1, _period("reserved", None, ISSUED_AT), id=NEXT_TICKET_ID, number="F-007", agency="BPJSKES", service="BPJSKES-UMUM", leg=2
+)
+CHECKED_IN = {
+    **RESERVED,
+    "status": "waiting",
+    "periods": [_period("reserved", None, ISSUED_AT, ENDED_AT), _period("waiting", None, ENDED_AT)],
+    "version": 2,
+}
+_LEG = {"id": NEXT_TICKET_ID, "number": "F-007", "service": "BPJSKES-UMUM", "status": "reserved"}
 REJOINED = _ticket(
     "waiting",
     4,
@@ -109,8 +120,15 @@ SESSION = {
 _COUNTER_STATUS = {"counter": COUNTER, "site": "sukadana", "business_date": "2025-06-11", "status": "open", "reason": None}
 
 TICKETING: dict[str, dict[str, Any]] = {
-    "issue_ticket": {"site": "sukadana", "service": "CPL-KTP", "priority_class": "elderly", "channel": "kiosk", "print": True},
-    "issued_ticket": {**_answered(WAITING, 4, 1380), "token": TOKEN},
+    "issue_ticket": {
+        "site": "sukadana",
+        "service": "CPL-KTP",
+        "priority_class": "elderly",
+        "channel": "kiosk",
+        "then": ["BPJSKES-UMUM"],
+        "print": True,
+    },
+    "issued_ticket": {**_answered(WAITING, 4, 1380), "token": TOKEN, "legs": [_LEG]},
     "call_next": {"counter": COUNTER},
     "call_ticket": {"id": TICKET_ID, "counter": COUNTER},
     "recall_ticket": {"id": TICKET_ID},
@@ -123,6 +141,7 @@ TICKETING: dict[str, dict[str, Any]] = {
     "get_my_counter": {},
     "counter_session": SESSION,
     "desk": {"counter": COUNTER, "session": SESSION, "tickets": [_answered(SERVING)], "waiting": 7},
+    "check_in": {"id": NEXT_TICKET_ID},
     "undo_call": {"id": TICKET_ID},
     "hold_ticket": {"id": TICKET_ID},
     "resume_ticket": {"id": TICKET_ID, "counter": COUNTER},
@@ -141,6 +160,8 @@ TICKETING: dict[str, dict[str, Any]] = {
     "ticket.issued": {"ticket": WAITING},
     "ticket.called": {"ticket": CALLED},
     "ticket.recalled": {"ticket": RECALLED},
+    "ticket.reserved": {"ticket": RESERVED},
+    "ticket.checked_in": {"ticket": CHECKED_IN},
     "ticket.call_undone": {"ticket": CALL_UNDONE},
     "ticket.held": {"ticket": HELD},
     "ticket.resumed": {"ticket": RESUMED},

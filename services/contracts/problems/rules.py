@@ -129,6 +129,20 @@ RULE_PROBLEMS: dict[str, Problem] = {
         "Sudah {limit} kali masuk lagi setelah tidak hadir; ambil nomor baru.",
         "It may join {limit} times after a no-show; take a new number.",
     ),
+    "prerequisites_circular": Problem(
+        409,
+        "Urutan layanan ini tidak dapat dibuat",
+        "These services cannot be put in order",
+        "Layanan {services} saling mensyaratkan; periksa katalog.",
+        "The services {services} require each other; look at the catalogue.",
+    ),
+    "visit_busy": Problem(
+        409,
+        "Kunjungan ini sedang mengantre atau dilayani di layanan lain",
+        "This visit waits or is served at another service",
+        "Nomor {number} masih {status}; tunggu sampai selesai.",
+        "Number {number} is {status}; wait until that has ended.",
+    ),
     "collect_date_past": Problem(
         409,
         "Tanggal pengambilan sudah lewat",

@@ -10,7 +10,7 @@ KINDS: Mapping[str, str] = {
     "ticket.issued": "issued",
     "ticket.called": "called",
     "ticket.recalled": "recalled",
-    **dict.fromkeys(("ticket.call_undone", "ticket.returned", "ticket.rejoined"), "issued"),
+    **dict.fromkeys(("ticket.checked_in", "ticket.call_undone", "ticket.returned", "ticket.rejoined"), "issued"),
     "ticket.transferred": "completed",
     "ticket.no_show": "no_show",
     "ticket.cancelled": "cancelled",

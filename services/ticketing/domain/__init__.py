@@ -35,12 +35,14 @@ from services.ticketing.domain.tickets import (
     issued,
     target_of,
 )
+from services.ticketing.domain.visits import LIVE_STATES, check_only_live, depending_on, in_order
 
 __all__ = [
     "AT_COUNTER_STATES",
     "CALLING_ROLES",
     "CHANNELS_OF_ROLE",
     "DEFAULT_SERVING_SECONDS",
+    "LIVE_STATES",
     "OPEN_STATES",
     "OVERSEERS",
     "READING_ROLES",
@@ -62,6 +64,7 @@ __all__ = [
     "check_day",
     "check_device_site",
     "check_nobody_served",
+    "check_only_live",
     "check_recall",
     "check_rejoin",
     "check_role",
@@ -69,9 +72,11 @@ __all__ = [
     "check_site_takes_numbers",
     "check_ticket_token",
     "check_undo",
+    "depending_on",
     "end_of_day",
     "ended",
     "estimated_wait",
+    "in_order",
     "is_open",
     "issued",
     "new_pace",

@@ -36,6 +36,7 @@ def _from(sources: str, target: str, event: str) -> Transition:
 TRANSITIONS: Mapping[str, Transition] = {
     "confirm": _from("printing", "waiting", "ticket.issued"),
     "void": _from("printing", "void", "ticket.voided"),
+    "check-in": _from("reserved", "waiting", "ticket.checked_in"),
     "call": _from("waiting", "called", "ticket.called"),
     "recall": _from("called", "called", "ticket.recalled"),
     "undo-call": _from("called", "waiting", "ticket.call_undone"),
@@ -100,6 +101,8 @@ class Ticket:
     """When to collect what was applied for (outcome ``collect_later``)."""
     transferred_from: str | None = None
     transferred_to: str | None = None
+    leg: int | None = None
+    """Which public service of its visit, from 1; ``None``: the only one."""
     periods: tuple[Period, ...] = field(default_factory=tuple)
     version: int = 1
 

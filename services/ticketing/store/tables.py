@@ -50,6 +50,7 @@ ticket = sa.Table(
     sa.Column("collect_on", sa.Date),
     sa.Column("transferred_from", UUID(as_uuid=False)),
     sa.Column("transferred_to", UUID(as_uuid=False)),
+    sa.Column("leg", sa.SmallInteger),
     sa.Column("periods", JSONB),
     sa.Column("version", sa.Integer),
 )

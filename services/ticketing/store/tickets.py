@@ -18,9 +18,9 @@ from services.ticketing.store.tables import Row, columns_of, from_row, ticket, t
 
 _TICKET = """
     INSERT INTO ticket (id, visit, site, business_date, agency, service, prefix, number, channel, status,
-        priority_class, arrived_at, issued_at, recalls, returns, transferred_from, periods, version)
+        priority_class, arrived_at, issued_at, recalls, returns, transferred_from, leg, periods, version)
     VALUES (CAST(:id AS uuid), CAST(:visit AS uuid), :site, :business_date, :agency, :service, :prefix, :number, :channel,
-        :status, :priority_class, :arrived_at, :issued_at, 0, 0, CAST(:transferred_from AS uuid), :periods, :version)
+        :status, :priority_class, :arrived_at, :issued_at, 0, 0, CAST(:transferred_from AS uuid), :leg, :periods, :version)
 """
 _PERIODS = sa.bindparam("periods", type_=JSONB)
 _INSERT_TICKET = sa.text(_TICKET).bindparams(_PERIODS)
@@ -31,6 +31,9 @@ _INSERT_VISIT_AND_TICKET = sa.text(f"""
     ) {_TICKET}
 """).bindparams(_PERIODS)  # noqa: S608 - constants only
 
+_OVERDUE_PRINTING = sa.text("""
+    SELECT CAST(id AS text) FROM ticket WHERE status = 'printing' AND issued_at < :before ORDER BY issued_at LIMIT 500
+""")
 _EXPIRED = sa.text("""
     SELECT count(*) FROM ticket WHERE site = :site AND business_date = :business_date AND status = 'expired'
 """)
@@ -53,6 +56,11 @@ _LOCKED = tickets_of(sa.text("SELECT * FROM ticket WHERE id = CAST(:id AS uuid) 
 _LOCK_DAY_OF = sa.text("""
     SELECT FROM queue_day JOIN ticket USING (site, business_date) WHERE ticket.id = CAST(:id AS uuid) FOR UPDATE OF queue_day
 """)
+_LOCK_DAY_OF_LEG = sa.text("""
+    SELECT FROM queue_day JOIN ticket USING (site, business_date)
+    WHERE ticket.id = CAST(:id AS uuid) AND ticket.leg IS NOT NULL FOR UPDATE OF queue_day
+""")
+_LEGS = tickets_of(sa.text("SELECT * FROM ticket WHERE visit = CAST(:visit AS uuid) AND leg IS NOT NULL ORDER BY leg, number FOR UPDATE"))
 _LOCKED_WITH_DAY = tickets_of(
     sa.text("""
     SELECT ticket.*, (
@@ -176,6 +184,16 @@ def locked_with_day(work: UnitOfWork, ticket_id: str) -> tuple[Ticket, datetime 
     return None if row is None else (from_row(row), row["day_closed_at"])
 
 
+def lock_day_of_leg(work: UnitOfWork, ticket_id: str) -> None:
+    """Lock the day of a ticket before the next statement, if it is a leg: its end may let another one wait."""
+    work.later(_LOCK_DAY_OF_LEG, {"id": ticket_id})
+
+
+def legs(work: UnitOfWork, visit: str) -> list[Ticket]:
+    """Return the legs of a visit, locked, in their order; none for a visit to one public service."""
+    return [from_row(row) for row in work.execute(_LEGS, {"visit": visit}).mappings()]
+
+
 def first_turn(work: UnitOfWork, site: str, business_date: date) -> datetime:
     """Return the first turn that a ticket of the site and day has; there is one at least."""
     turn: datetime = work.execute(_FIRST_TURN, {"site": site, "business_date": business_date}).scalar_one()
@@ -230,13 +248,9 @@ def open_tickets(work: UnitOfWork, site: str, business_date: date, limit: int) -
     )
 
 
-def overdue_printing(work: UnitOfWork, before: datetime) -> list[Ticket]:
-    """Return tickets, locked, that were issued before an instant and whose slips are still being printed.
-
-    Those that another transaction has locked are left to it.
-    """
-    statement = sa.select(ticket).where(ticket.c.status == "printing", ticket.c.issued_at < before)
-    return _all(work, statement.order_by(ticket.c.issued_at).limit(500).with_for_update(skip_locked=True))
+def overdue_printing(work: UnitOfWork, before: datetime) -> list[str]:
+    """Return the ids of up to 500 tickets that were issued before an instant and whose slips are still being printed."""
+    return list(work.execute(_OVERDUE_PRINTING, {"before": before}).scalars())
 
 
 def expired_count(work: UnitOfWork, site: str, business_date: date) -> int:

@@ -11,13 +11,14 @@ from services.ticketing.usecases.closing import CLOSING_BATCH, Closing, close_du
 from services.ticketing.usecases.following import apply_catalog_event
 from services.ticketing.usecases.holding import hold_ticket, resume_ticket
 from services.ticketing.usecases.issuing import issue_ticket, with_token
-from services.ticketing.usecases.printing import confirm_printing, void_unprinted
+from services.ticketing.usecases.printing import confirm_printing, overdue_slips, void_overdue
 from services.ticketing.usecases.reading import get_ticket, get_ticket_by_token, list_tickets
 from services.ticketing.usecases.requeueing import rejoin_ticket, return_ticket, set_priority, undo_call
 from services.ticketing.usecases.serving import cancel_ticket, complete_ticket, mark_no_show, start_ticket
 from services.ticketing.usecases.snapshot import SNAPSHOT
 from services.ticketing.usecases.staffing import close_counter, get_desk, get_my_counter, open_counter, pause_counter
 from services.ticketing.usecases.transferring import transfer_ticket
+from services.ticketing.usecases.visits import check_in
 
 __all__ = [
     "CLOSING_BATCH",
@@ -27,6 +28,7 @@ __all__ = [
     "call_next",
     "call_ticket",
     "cancel_ticket",
+    "check_in",
     "close_counter",
     "close_due_day",
     "complete_ticket",
@@ -42,6 +44,7 @@ __all__ = [
     "list_tickets",
     "mark_no_show",
     "open_counter",
+    "overdue_slips",
     "pause_counter",
     "public_ticket",
     "recall_ticket",
@@ -52,6 +55,6 @@ __all__ = [
     "start_ticket",
     "transfer_ticket",
     "undo_call",
-    "void_unprinted",
+    "void_overdue",
     "with_token",
 ]

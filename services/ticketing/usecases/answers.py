@@ -63,6 +63,7 @@ def public_ticket(ticket: Ticket) -> dict[str, Any]:
         "collect_on": None if ticket.collect_on is None else ticket.collect_on.isoformat(),
         "transferred_from": ticket.transferred_from,
         "transferred_to": ticket.transferred_to,
+        "leg": ticket.leg,
         "periods": [_public_period(period) for period in ticket.periods],
         "version": ticket.version,
     }

@@ -12,18 +12,58 @@ from services.ticketing import domain, store
 from services.ticketing.domain import Ticket
 from services.ticketing.usecases.answers import viewed
 from services.ticketing.usecases.changing import tell_of_day, tell_of_ticket
+from services.ticketing.usecases.visits import prerequisites_of
 
 Entity = dict[str, Any]
 
 
 def issue_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
-    """Issue the next number of the service's agency at a site; opens the site's day with the first."""
+    """Issue the next number of the service's agency at a site, and one for each further service of the visit.
+
+    Opens the site's day with its first number.
+    """
     actor = work.context.actor
     domain.check_channel(actor.role, data["channel"])
     domain.check_device_site(actor.site, data["site"])
-    site, service, agency = offered(work, data["site"], data["service"])
+    services = _in_order(work, [data["service"], *data["then"]])
+    first, site = _issued(work, data, services[0], "printing" if data["print"] else "waiting", leg=1 if services[1:] else None)
+    store.insert(work, first)
+    if first.status == "waiting":  # a number that is being printed is nobody's news yet
+        tell_of_ticket(work, "ticket.issued", first)
+    legs = [_issued(work, data, service, "reserved", leg, site, first)[0] for leg, service in enumerate(services[1:], 2)]
+    for leg in legs:
+        store.insert_next(work, leg)
+        tell_of_ticket(work, "ticket.reserved", leg)
+    return {
+        **viewed(work, first.id),
+        "legs": [{"id": leg.id, "number": leg.label, "service": leg.service, "status": leg.status} for leg in legs],
+    }
+
+
+def _in_order(work: UnitOfWork, services: list[str]) -> list[str]:
+    if len(services) == 1:
+        return services
+    return domain.in_order(services, prerequisites_of(work, services))
+
+
+def _issued(
+    work: UnitOfWork,
+    data: dict[str, Any],
+    service_id: str,
+    status: str,
+    leg: int | None,
+    at: Entity | None = None,
+    before: Ticket | None = None,
+) -> tuple[Ticket, Entity]:
+    """Take a number for a service; return the ticket, not stored yet, and its site.
+
+    :param before: the first ticket of the visit, whose arrival all others share.
+    """
+    actor = work.context.actor
+    site, service, agency = offered(work, data["site"], service_id)
     domain.check_agency(actor.agencies, agency["id"])
-    domain.check_site_takes_numbers(site, data["channel"], work.now)
+    if at is None:
+        domain.check_site_takes_numbers(site, data["channel"], work.now)
     if not service["active"]:
         raise DomainError("service_inactive", service=service["id"])
     prefix = domain.prefix_at(agency, site["id"])
@@ -33,28 +73,23 @@ def issue_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         raise DomainError("day_closed", business_date=today.isoformat())
     if taken.opened:
         tell_of_day(work, "queue.day_opened", site["id"], today)
-    ticket = domain.issued(
-        Ticket(
-            id=str(uuid.uuid4()),
-            visit=str(uuid.uuid4()),
-            site=site["id"],
-            business_date=today,
-            agency=agency["id"],
-            service=service["id"],
-            prefix=prefix,
-            number=taken.number,
-            channel=data["channel"],
-            status="printing" if data["print"] else "waiting",
-            priority_class=data["priority_class"],
-            arrived_at=taken.arrived_at,
-            issued_at=taken.arrived_at,
-        ),
-        actor.id,
+    ticket = Ticket(
+        id=str(uuid.uuid4()),
+        visit=str(uuid.uuid4()) if before is None else before.visit,
+        site=site["id"],
+        business_date=today,
+        agency=agency["id"],
+        service=service["id"],
+        prefix=prefix,
+        number=taken.number,
+        channel=data["channel"],
+        status=status,
+        priority_class=data["priority_class"],
+        arrived_at=taken.arrived_at if before is None else before.arrived_at,
+        issued_at=taken.arrived_at,
+        leg=leg,
     )
-    store.insert(work, ticket)
-    if ticket.status == "waiting":  # a number that is being printed is nobody's news yet
-        tell_of_ticket(work, "ticket.issued", ticket)
-    return viewed(work, ticket.id)
+    return domain.issued(ticket, actor.id), site
 
 
 def with_token(settings: Settings, answer: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 from services.chassis.database import UnitOfWork
 from services.ticketing import domain, store
 from services.ticketing.usecases.answers import viewed
-from services.ticketing.usecases.changing import change, check_slip, keep, on_open_day
+from services.ticketing.usecases.changing import check_slip, keep, on_open_day
+from services.ticketing.usecases.visits import after_leg
 
 PRINTING_TIME = timedelta(minutes=2)
 """So long a slip may take; a ticket that nobody has confirmed by then is void. Its number stays on record."""
@@ -20,13 +21,22 @@ def confirm_printing(work: UnitOfWork, data: dict[str, Any], secret: str) -> dic
         check_slip(work, secret, data)
     command = "confirm" if data["printed"] else "void"
     ticket, _ = on_open_day(work, data["id"], command)
-    change(work, ticket, command)
+    changed = domain.changed(ticket, command, work.now, actor=work.context.actor.id)
+    keep(work, changed, command)
+    after_leg(work, changed)
     return viewed(work, ticket.id)
 
 
-def void_unprinted(work: UnitOfWork) -> int:
-    """Make the tickets void whose slips were not confirmed in time; return how many."""
-    overdue = store.overdue_printing(work, work.now - PRINTING_TIME)
-    for ticket in overdue:
-        keep(work, domain.changed(ticket, "void", work.now, actor="system"), "void")
-    return len(overdue)
+def overdue_slips(work: UnitOfWork) -> list[str]:
+    """Return the tickets whose slips were not confirmed in time."""
+    return store.overdue_printing(work, work.now - PRINTING_TIME)
+
+
+def void_overdue(work: UnitOfWork, ticket_id: str) -> None:
+    """Make a ticket void unless its slip came out meanwhile."""
+    found = store.locked_with_day(work, ticket_id)
+    if found is None or found[0].status != "printing":
+        return
+    void = domain.changed(found[0], "void", work.now, actor="system")
+    keep(work, void, "void")
+    after_leg(work, void)

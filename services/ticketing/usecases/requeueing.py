@@ -37,6 +37,8 @@ def rejoin_ticket(work: UnitOfWork, data: dict[str, Any], secret: str) -> dict[s
         check_slip(work, secret, data)
     ticket, site = on_open_day(work, data["id"], "rejoin")
     domain.check_rejoin(ticket, domain.policy_of(site).max_rejoins)
+    if ticket.leg is not None:
+        domain.check_only_live(store.legs(work, ticket.visit), ticket)
     change(work, ticket, "rejoin", turn_at=store.take_turn(work, ticket.site, ticket.business_date))
     return viewed(work, ticket.id)
 

@@ -8,6 +8,7 @@ from typing import Any
 from services.chassis.database import UnitOfWork
 from services.ticketing import domain, store
 from services.ticketing.usecases.changing import change, check_slip, check_staff, check_staffs, keep, locked, staffs_ticket
+from services.ticketing.usecases.visits import after_leg
 
 
 def start_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
@@ -22,6 +23,7 @@ def start_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
 def complete_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """End serving with an outcome, and learn how long it took."""
     check_staff(work)
+    store.lock_day_of_leg(work, data["id"])
     found, known = store.locked_with_pace(work, data["id"]) or (None, None)
     collect_on = None if data.get("collect_on") is None else date.fromisoformat(data["collect_on"])
     ticket = domain.changed(
@@ -30,7 +32,9 @@ def complete_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     domain.check_collected_later(ticket)
     samples, mean = known or store.pace(work, ticket.site, ticket.service)
     store.keep_pace(work, ticket.site, ticket.service, samples + 1, domain.new_pace(mean, samples, ticket.serving_seconds))
-    return keep(work, ticket, "complete")
+    answered = keep(work, ticket, "complete")
+    after_leg(work, ticket)
+    return answered
 
 
 def mark_no_show(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +44,11 @@ def mark_no_show(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
 
 def cancel_ticket(work: UnitOfWork, data: dict[str, Any], secret: str) -> dict[str, Any]:
     """Give a number back: the citizen with the ticket's token, or staff."""
-    if work.context.actor.role in domain.STAFF_ROLES:
-        return change(work, staffs_ticket(work, data["id"]), "cancel")
-    check_slip(work, secret, data)
-    return change(work, locked(work, data["id"]), "cancel")
+    if work.context.actor.role not in domain.STAFF_ROLES:
+        check_slip(work, secret, data)
+    store.lock_day_of_leg(work, data["id"])
+    ticket = staffs_ticket(work, data["id"]) if work.context.actor.role in domain.STAFF_ROLES else locked(work, data["id"])
+    cancelled = domain.changed(ticket, "cancel", work.now, actor=work.context.actor.id)
+    answered = keep(work, cancelled, "cancel")
+    after_leg(work, cancelled)
+    return answered

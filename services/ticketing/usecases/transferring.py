@@ -32,7 +32,7 @@ def transfer_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     change(work, old, "transfer", transferred_to=new.id)
     store.insert_next(work, domain.issued(new, work.context.actor.id))
     tell_of_ticket(work, "ticket.issued", domain.issued(new, work.context.actor.id))
-    return viewed(work, new.id)
+    return {**viewed(work, new.id), "legs": []}
 
 
 def _next_ticket(old: Ticket, service: str, agency: str, prefix: str, taken: store.TakenNumber) -> Ticket:
@@ -51,4 +51,5 @@ def _next_ticket(old: Ticket, service: str, agency: str, prefix: str, taken: sto
         arrived_at=old.arrived_at,
         issued_at=taken.arrived_at,
         transferred_from=old.id,
+        leg=old.leg,
     )

@@ -50,7 +50,9 @@ def _check_story(ticket: dict[str, Any], events: list[Envelope]) -> None:
     assert [each["version"] for each in told] == list(range(begins, ticket["version"] + 1))
     if not told:
         return
-    assert events[0].type == {"void": "ticket.voided", "expired": "ticket.expired"}.get(told[0]["status"], "ticket.issued")
+    assert events[0].type == {"void": "ticket.voided", "expired": "ticket.expired", "reserved": "ticket.reserved"}.get(
+        told[0]["status"], "ticket.issued"
+    )
     for (_, before), (event, after) in pairwise(zip(events, told, strict=True)):
         assert after["status"] in MOVES[event.type][before["status"]]
         assert after["periods"][: len(before["periods"]) - 1] == before["periods"][:-1]

@@ -161,7 +161,7 @@ class Mall:
         issued = self.call("issue_ticket", contracts.IssueTicket, actor or self.actor("front_desk"), command_id, **payload)
         token = domain.ticket_token(SECRET, issued["id"])
         assert contracts.IssuedTicket().load({**issued, "token": token}) == {**issued, "token": token}
-        return issued
+        return issued if issued["legs"] else {name: value for name, value in issued.items() if name != "legs"}
 
     def call_next(self, counter: str, actor: Actor | None = None, **more: Any) -> dict[str, Any] | None:
         return as_ticket(self.call("call_next", contracts.CallNext, actor, counter=counter, **more))
@@ -197,6 +197,9 @@ class Mall:
         assert desk is None or contracts.Desk().load(desk) == desk
         return desk
 
+    def check_in(self, ticket: dict[str, Any], actor: Actor | None = None) -> dict[str, Any]:
+        return as_ticket(self.call("check_in", contracts.CheckIn, actor, id=ticket["id"]))
+
     def undo_call(self, ticket: dict[str, Any], actor: Actor | None = None) -> dict[str, Any]:
         return as_ticket(self.call("undo_call", contracts.UndoCall, actor, id=ticket["id"]))
 
@@ -210,7 +213,10 @@ class Mall:
         return as_ticket(self.call("return_ticket", contracts.ReturnTicket, actor, id=ticket["id"], position=position))
 
     def transfer(self, ticket: dict[str, Any], service: str, actor: Actor | None = None) -> dict[str, Any]:
-        return as_ticket(self.call("transfer_ticket", contracts.TransferTicket, actor, id=ticket["id"], service=service))
+        answer: dict[str, Any] = self.call("transfer_ticket", contracts.TransferTicket, actor, id=ticket["id"], service=service)
+        with_token = {**answer, "token": domain.ticket_token(SECRET, answer["id"])}
+        assert contracts.IssuedTicket().load(with_token) == with_token
+        return answer
 
     def rejoin(self, ticket: dict[str, Any], actor: Actor | None = None, **token: str) -> dict[str, Any]:
         return as_ticket(self.call("rejoin_ticket", contracts.RejoinTicket, actor, id=ticket["id"], **token))

@@ -134,7 +134,7 @@ ACTS: dict[str, tuple[Callable[..., Any], set[str], int]] = {
     ),
     "a number": (
         lambda mall, _, work: usecases.issue_ticket(
-            work, {"site": mall.site, "service": mall.ktp, "channel": "kiosk", "priority_class": None, "print": False}
+            work, {"site": mall.site, "service": mall.ktp, "channel": "kiosk", "priority_class": None, "then": [], "print": False}
         ),
         {"ticket_queue"},
         WAITING + 2,

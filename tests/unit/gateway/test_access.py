@@ -28,6 +28,7 @@ ALLOWED = {
     "streamTicket": "officer front_desk supervisor administrator auditor",
     "callTicket": "officer front_desk supervisor administrator",
     "recallTicket": "officer front_desk supervisor administrator",
+    "checkIn": "officer front_desk supervisor administrator",
     "undoCall": "officer front_desk supervisor administrator",
     "holdTicket": "officer front_desk supervisor administrator",
     "resumeTicket": "officer front_desk supervisor administrator",

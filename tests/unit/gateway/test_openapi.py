@@ -78,7 +78,7 @@ def test_a_route_of_the_queue_documents_what_its_use_case_refuses_and_no_more():
     assert documented == {
         "issueTicket": {
             *("site_unknown", "service_unknown", "agency_unknown", "site_not_accepting", "site_closed", "channel_not_allowed"),
-            *("service_not_offered", "service_inactive", "day_closed", "agency_forbidden"),
+            *("service_not_offered", "service_inactive", "prerequisites_circular", "day_closed", "agency_forbidden"),
         },
         "listTickets": set(),
         "getTicket": {"ticket_unknown"},
@@ -91,13 +91,14 @@ def test_a_route_of_the_queue_documents_what_its_use_case_refuses_and_no_more():
         "getMyCounter": set(),
         "callTicket": of_ticket | at_counter | {"counter_does_not_serve", "day_closed"},
         "recallTicket": of_ticket | {"recall_limit_reached", "recall_too_soon"},
+        "checkIn": of_ticket | {"visit_busy", "day_closed"},
         "undoCall": of_ticket | {"undo_too_late", "day_closed"},
         "holdTicket": of_ticket,
         "resumeTicket": of_ticket | at_counter | {"counter_does_not_serve", "day_closed"},
         "returnTicket": of_ticket | {"day_closed"},
         "transferTicket": of_ticket
         | {"service_unknown", "agency_unknown", "service_inactive", "service_not_offered", "transfer_to_itself", "day_closed"},
-        "rejoinTicket": of_ticket | {"rejoin_limit_reached", "day_closed"},
+        "rejoinTicket": of_ticket | {"rejoin_limit_reached", "visit_busy", "day_closed"},
         "setPriority": of_ticket,
         "confirmPrinting": of_ticket | {"day_closed"},
         "startTicket": of_ticket | {"counter_busy"},

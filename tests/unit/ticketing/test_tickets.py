@@ -21,6 +21,7 @@ pytestmark = pytest.mark.unit
 ALLOWED = {
     "confirm": {"printing": "waiting"},
     "void": {"printing": "void"},
+    "check-in": {"reserved": "waiting"},
     "call": {"waiting": "called"},
     "recall": {"called": "called"},
     "undo-call": {"called": "waiting"},
@@ -48,6 +49,7 @@ ALLOWED = {
 EVENTS = {
     "confirm": "ticket.issued",
     "void": "ticket.voided",
+    "check-in": "ticket.checked_in",
     "call": "ticket.called",
     "recall": "ticket.recalled",
     "undo-call": "ticket.call_undone",
@@ -96,7 +98,9 @@ class TestTable:
 
     def test_each_command_is_told_by_an_event_of_the_contract(self):
         assert {command: transition.event for command, transition in TRANSITIONS.items()} == EVENTS
-        assert set(EVENTS.values()) | {"ticket.issued"} == {name for name in EVENT_TYPES["ticketing"] if name.startswith("ticket.")}
+        assert set(EVENTS.values()) | {"ticket.issued", "ticket.reserved"} == {
+            name for name in EVENT_TYPES["ticketing"] if name.startswith("ticket.")
+        }
 
     def test_only_who_did_not_come_may_come_back_from_an_end(self):
         ended = set(TICKET_STATES) - OPEN_STATES
