@@ -177,7 +177,9 @@ class Database:
         self.service = service
         self.clock = clock or SystemClock()
         self.committed: list[Any] = []
-        """Called without arguments after each commit that wrote events or left other work (the relay's wake-up)."""
+        """Called without arguments after each commit that wrote events (the relay's wake-up)."""
+        self.roused: list[Any] = []
+        """Called without arguments after each commit that left other work, see :attr:`UnitOfWork.rouses`."""
         self._placement = dict(placement or {})
         self._needed = NeededRevisions.of(migrations)
         self._behind: list[str] = []
@@ -215,9 +217,8 @@ class Database:
             _check_deadline(call)
         for show in work.measured:
             show()
-        if work.emitted or work.rouses:
-            for wake in self.committed:
-                wake()
+        for wake in (*(self.committed if work.emitted else ()), *(self.roused if work.rouses else ())):
+            wake()
 
     @contextmanager
     def platform_work(self, *, timeout: float = 5.0, context: CallContext | None = None, server: str = HOME) -> Iterator[PlatformWork]:
@@ -247,6 +248,10 @@ class Database:
         if not reachable and failure is not None:
             raise failure
         return sorted(slug for slugs in reachable for slug in slugs)
+
+    def server_of(self, regency: str) -> str:
+        """Return the database server on which a regency's data are."""
+        return self._placement.get(regency, HOME)
 
     def check(self) -> None:
         """Raise unless a server answers, and every one that does is migrated (readiness).

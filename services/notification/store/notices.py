@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,8 +42,17 @@ _FOLLOW = sa.text("""
         ended_at = CASE WHEN excluded.version > known.version THEN excluded.ended_at ELSE known.ended_at END
 """)
 
+# free: how many more may be under way to it. One that fails gets what it gets from who claims with care.
 _AUDIENCE = sa.text("""
-    SELECT EXISTS (SELECT FROM webhook) AS webhooks, (
+    SELECT (
+        SELECT json_agg(json_build_object('id', id, 'url', url, 'events', events, 'site', site, 'created_at', created_at,
+            'secret', secret, 'old_secret', CASE WHEN old_secret_until > :now THEN old_secret END,
+            'free', CASE WHEN status = 'active' AND failures = 0 THEN CAST(:per_webhook AS integer) - (
+                SELECT count(*) FROM delivery WHERE delivery.webhook = webhook.id AND state = 'sending'
+                    AND delivery.id <> ALL(CAST(:ended AS uuid[]))
+            ) ELSE 0 END
+        )) FROM webhook WHERE events && CAST(:filters AS text[])
+    ) AS webhooks, (
         SELECT json_object_agg(id, version) FROM followed_ticket
         WHERE id = ANY(CAST(:tickets AS uuid[])) AND EXISTS (SELECT FROM subscription WHERE ticket = followed_ticket.id)
     ) AS subscribed
@@ -98,12 +107,13 @@ class Version:
 
 @dataclass(frozen=True)
 class Audience:
-    """Who may want to hear of tickets: webhooks, if there are any, and the subscribers of some of the tickets.
+    """Who may want to hear: webhooks with such filters, and the subscribers of some of the tickets.
 
-    ``subscribed``: of each ticket with subscribers the newest version that has been heard of.
+    ``subscribed``: of each ticket with subscribers the newest version that has been heard of. ``webhooks``: all that is
+    needed to post to them, and as ``free`` how many more deliveries may be under way to each.
     """
 
-    webhooks: bool
+    webhooks: Sequence[dict[str, Any]]
     subscribed: Mapping[str, int]
 
 
@@ -128,10 +138,15 @@ def follow(work: UnitOfWork, tickets: Mapping[str, Version]) -> None:
     work.later(_FOLLOW, row)
 
 
-def audience_of(work: UnitOfWork, tickets: Sequence[str]) -> Audience:
-    """Return who may want to hear of tickets; surely all of them, if the tickets are followed and locked."""
-    row = work.execute(_AUDIENCE, {"tickets": list(tickets)}).one()
-    return Audience(row.webhooks, row.subscribed or {})
+def audience_of(work: UnitOfWork, tickets: Sequence[str], filters: Collection[str], *, per_webhook: int, ended: Sequence[str]) -> Audience:
+    """Return who may want to hear of tickets; surely all of them, if the tickets are followed and locked.
+
+    :param filters: of the webhooks that are of interest.
+    :param ended: deliveries that are under way no longer, although that has not been written down.
+    """
+    row = {"tickets": list(tickets), "filters": sorted(filters), "per_webhook": per_webhook, "ended": list(ended)}
+    found = work.execute(_AUDIENCE, {**row, "now": work.now}).one()
+    return Audience(found.webhooks or [], found.subscribed or {})
 
 
 def newest_heard(work: UnitOfWork, ticket: str) -> int:

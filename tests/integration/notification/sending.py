@@ -108,7 +108,7 @@ class Sending:
         finally:
             dispatcher.stop()
             thread.join(30)
-            self.database.committed.remove(dispatcher.wake)
+            self.database.roused.remove(dispatcher.wake)
             assert not thread.is_alive()
 
     def wait_states(self, *states: str, within: float = 15.0, **filters: Any) -> None:
