@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -145,7 +145,7 @@ class Dispatcher:
                 del self._visits[visit.regency]
             return visit.is_over
 
-    def _visit(self, regency: str, hints: Iterable[int], parcels: Sequence[tuple[Channel, Parcel]]) -> None:
+    def _visit(self, regency: str, hints: Collection[int], parcels: Sequence[tuple[Channel, Parcel]]) -> None:
         with self.lock:
             visit = self._visits.get(regency)
             fresh = visit is None

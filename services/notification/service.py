@@ -31,6 +31,9 @@ from services.notification.dispatching import STOP_SECONDS, Dispatcher
 
 log = get_logger(__name__)
 
+PACE_SECONDS = 0.2
+"""After a quiet moment what happens is told at once; under load so much later, in groups, which nobody notices in a letter."""
+
 Data = dict[str, Any]
 
 
@@ -183,7 +186,7 @@ class NotificationService(Service):
         """End a subscription from a mail."""
         return usecases.unsubscribe(work, data)
 
-    @subscribe(NOTIFICATION_TICKETING, together=True)
+    @subscribe(NOTIFICATION_TICKETING, together=True, pace=PACE_SECONDS)
     def on_tickets_changed(self, work: UnitOfWork, events: Sequence[Envelope]) -> None:
         """Follow the tickets."""
         usecases.apply_ticket_events(work, events, self.courier)

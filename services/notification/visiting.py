@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,7 @@ class Visit:
         self._attempts: list[Attempt] = []
         self._hints: set[int] = set()
         self._news = False
-        """Whether hints have come since it looked last."""
+        """Whether there is a reason to look, besides deliveries that end."""
         self._begun = float("-inf")
         self._pause = 0.0
         self._stirred = threading.Event()
@@ -59,8 +59,10 @@ class Visit:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to do."""
-        return not (self._under_way.total() or self._attempts or (self.looks and not self._dispatcher.stopping.is_set()))
+        """Whether nothing is left to do. Until its pace allows the next turn it stays, so that the next one comes no sooner."""
+        if self._under_way.total() or self._attempts:
+            return False
+        return self._dispatcher.stopping.is_set() or not (self.looks or time.monotonic() < self._begun + PACE_SECONDS)
 
     @property
     def looks(self) -> bool:
@@ -77,11 +79,10 @@ class Visit:
         limits = self._dispatcher.limits
         return max(0, min(limits.per_regency - self._under_way[channel], limits.in_all - self._dispatcher.under_way))
 
-    def follow(self, hints: Iterable[int]) -> None:
+    def follow(self, hints: Collection[int]) -> None:
         """Take note of hints."""
-        known = len(self._hints)
+        self._news = self._news or bool(hints)
         self._hints.update(hints)
-        self._news = self._news or len(self._hints) > known
         self._stirred.set()
 
     def count(self, channel: str, change: int) -> None:
@@ -117,7 +118,7 @@ class Visit:
             hurried = (self._news and not stopping) or (
                 bool(self._attempts) and (self.looks or stopping or any(each.outcome.result != "delivered" for each in self._attempts))
             )
-            if not hurried and not self._attempts:
+            if not hurried and not self._attempts and (self.looks or self._under_way.total()):
                 return IDLE_SECONDS
         pace = HURRIED_PACE_SECONDS if hurried else PACE_SECONDS
         return self._begun + max(pace, self._pause) - time.monotonic()
@@ -130,6 +131,8 @@ class Visit:
             # Before claiming: what ends meanwhile may make room for something.
             idle = not self._under_way.total()
             self._news = False
+        if not attempts and not looks:
+            return
         self._begun = time.monotonic()
         try:
             with self._dispatcher.database.regency_work(self.regency) as work:
@@ -201,7 +204,10 @@ class Visit:
         finally:
             with self._dispatcher.lock:
                 self.count(channel.name, -1)
-                self._attempts += [attempt] if attempt else []
+                if attempt is None:
+                    self._news = self.looks
+                else:
+                    self._attempts.append(attempt)
             self._stirred.set()
 
     def _try(self, channel: Channel, parcel: Parcel) -> Attempt:

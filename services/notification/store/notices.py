@@ -35,8 +35,7 @@ What became of tickets is not among them: notices are this service's own facts, 
 # of the key, so that they wait one way only.
 _FOLLOW = sa.text("""
     INSERT INTO followed_ticket AS known (id, version, ended_at)
-    SELECT id, version, ended_at
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS integer[]), CAST(:ended_at AS timestamptz[])) AS given(id, version, ended_at)
+    SELECT id, version, ended_at FROM json_to_recordset(CAST(:tickets AS json)) AS given(id uuid, version integer, ended_at timestamptz)
     ORDER BY id
     ON CONFLICT (id) DO UPDATE SET version = greatest(known.version, excluded.version),
         ended_at = CASE WHEN excluded.version > known.version THEN excluded.ended_at ELSE known.ended_at END
@@ -130,12 +129,8 @@ class Notice:
 
 def follow(work: UnitOfWork, tickets: Mapping[str, Version]) -> None:
     """Remember the newest version of tickets that has been heard of, and lock the tickets until the unit ends."""
-    row = {
-        "ids": list(tickets),
-        "versions": [version.number for version in tickets.values()],
-        "ended_at": [version.ended_at for version in tickets.values()],
-    }
-    work.later(_FOLLOW, row)
+    rows = [{"id": ticket, "version": version.number, "ended_at": version.ended_at} for ticket, version in tickets.items()]
+    work.later(_FOLLOW, {"tickets": json.dumps(rows, default=str)})
 
 
 def audience_of(work: UnitOfWork, tickets: Sequence[str], filters: Collection[str], *, per_webhook: int, ended: Sequence[str]) -> Audience:
