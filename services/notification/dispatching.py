@@ -141,9 +141,10 @@ class Dispatcher:
     def leave(self, visit: Visit) -> bool:
         """End a visit, if it has nothing left to do."""
         with self.lock:
-            if visit.is_over:
+            over = visit.is_over()
+            if over:
                 del self._visits[visit.regency]
-            return visit.is_over
+            return over
 
     def _visit(self, regency: str, hints: Collection[int], parcels: Sequence[tuple[Channel, Parcel]]) -> None:
         with self.lock:

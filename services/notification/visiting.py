@@ -57,7 +57,6 @@ class Visit:
 
     # --- with the dispatcher's lock held
 
-    @property
     def is_over(self) -> bool:
         """Whether nothing is left to do. Until its pace allows the next turn it stays, so that the next one comes no sooner."""
         if self._under_way.total() or self._attempts:
@@ -193,7 +192,7 @@ class Visit:
         if waiting:
             log.info("outcomes_wait", regency=self.regency, deliveries=waiting)
         if looks or unexpected or given_up:
-            log.warning("visit_failed", regency=self.regency, outcomes_given_up=len(given_up), exc_info=unexpected)
+            log.warning("deliveries_not_claimed", regency=self.regency, outcomes_given_up=len(given_up), exc_info=unexpected)
 
     def _deliver(self, channel: Channel, parcel: Parcel) -> None:
         attempt = None
