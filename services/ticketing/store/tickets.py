@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import date
 from functools import partial
@@ -58,19 +59,23 @@ _LOCKED_AND_AT_ITS_COUNTER = tickets_of(
 """)
 )
 
-# Who is next: the priority lane first, then arrival. Nobody once the day is closed, also while its tickets expire.
+# Who is next: the priority lane first, then arrival. The first of each service is found, and locked, in its own queue.
+# Nobody once the day is closed, also while its tickets expire.
 _NEXT_AND_AT_COUNTER = tickets_of(
     sa.text("""
     WITH it AS (
-        SELECT * FROM ticket
-        WHERE status = 'waiting' AND site = :site AND business_date = :business_date AND service IN :services
-          AND EXISTS (SELECT FROM queue_day WHERE site = :site AND business_date = :business_date AND closed_at IS NULL)
-        ORDER BY priority_class IS NULL, arrived_at, number LIMIT 1 FOR UPDATE OF ticket
+        SELECT first.* FROM jsonb_array_elements_text(CAST(:services AS jsonb)) AS offered(service) CROSS JOIN LATERAL (
+            SELECT * FROM ticket
+            WHERE status = 'waiting' AND site = :site AND business_date = :business_date AND ticket.service = offered.service
+            ORDER BY priority_class IS NULL, arrived_at, number LIMIT 1 FOR UPDATE
+        ) AS first
+        WHERE EXISTS (SELECT FROM queue_day WHERE site = :site AND business_date = :business_date AND closed_at IS NULL)
+        ORDER BY priority_class IS NULL, arrived_at, number LIMIT 1
     )
     SELECT true AS is_it, it.* FROM it UNION ALL
     SELECT false AS is_it, ticket.* FROM ticket WHERE counter = :counter AND status = 'called' UNION ALL
     SELECT false AS is_it, ticket.* FROM ticket WHERE counter = :counter AND status = 'serving'
-    """).bindparams(sa.bindparam("services", expanding=True))
+    """)
 )
 
 
@@ -113,7 +118,7 @@ def next_and_at_counter(
 
     The latter of whatever day, by number; they are not locked. Nobody is next on a day that is closed.
     """
-    wanted = {"site": site, "business_date": business_date, "services": list(services), "counter": counter}
+    wanted = {"site": site, "business_date": business_date, "services": json.dumps(list(services)), "counter": counter}
     return _split(work, _NEXT_AND_AT_COUNTER, wanted)
 
 
