@@ -15,7 +15,8 @@ from services.chassis.database import UnitOfWork
 
 Row = dict[str, Any]
 
-# A webhook that was deleted a moment ago gets nothing. What is claimed by its writer is on its way when this commits.
+# A webhook that was deleted a moment ago gets nothing. What is claimed by its writer is on its way when this commits: no
+# more than may be under way to that webhook.
 _PLAN_WEBHOOKS = sa.text("""
     WITH kept AS (
         INSERT INTO published_event (id, body, created_at)
@@ -26,8 +27,14 @@ _PLAN_WEBHOOKS = sa.text("""
     SELECT 'webhook', webhook, event, type, CASE WHEN claim IS NULL THEN 'pending' ELSE 'sending' END, claim,
         CASE WHEN claim IS NOT NULL THEN CAST(:lease_until AS timestamptz) END,
         CASE WHEN claim IS NULL THEN CAST(:now AS timestamptz) END, :now
-    FROM json_to_recordset(CAST(:plans AS json)) AS given(webhook uuid, event uuid, type text, claim uuid)
-    WHERE webhook IN (SELECT id FROM webhook)
+    FROM (
+        SELECT webhook, event, type, CASE WHEN row_number() OVER (PARTITION BY webhook ORDER BY event) <= :per_webhook - (
+            SELECT count(*) FROM delivery under_way WHERE under_way.webhook = given.webhook AND under_way.state = 'sending'
+                AND under_way.id <> ALL(CAST(:ended AS uuid[]))
+        ) THEN claim END AS claim
+        FROM json_to_recordset(CAST(:plans AS json)) AS given(webhook uuid, event uuid, type text, claim uuid)
+        WHERE webhook IN (SELECT id FROM webhook)
+    ) AS planned
     ORDER BY webhook, event
     ON CONFLICT (webhook, event_id) DO NOTHING
     RETURNING CAST(id AS text) AS id, CAST(claim AS text) AS claim
@@ -168,7 +175,7 @@ _NEXT_DUE = sa.text("""
 
 @dataclass(frozen=True)
 class Plan:
-    """An event that a webhook is to get; with a ``claim``, it is on its way as soon as this is committed."""
+    """An event that a webhook is to get; with a ``claim``, it may be on its way as soon as this is committed."""
 
     webhook: str
     event: str
@@ -189,13 +196,20 @@ class Ending:
     error: str | None
 
 
-def plan_for_webhooks(work: UnitOfWork, plans: Sequence[Plan], bodies: Mapping[str, str], lease: timedelta) -> list[tuple[str, str | None]]:
-    """Plan events, by whose ids their ``bodies`` are given, once per webhook; return id and claim of each new delivery."""
+def plan_for_webhooks(
+    work: UnitOfWork, plans: Sequence[Plan], bodies: Mapping[str, str], *, lease: timedelta, per_webhook: int, ended: Sequence[str]
+) -> list[tuple[str, str | None]]:
+    """Plan events, by whose ids their ``bodies`` are given, once per webhook; return id and claim of each new delivery.
+
+    :param per_webhook: no more may be under way to a webhook; what is too much loses its claim.
+    :param ended: deliveries that are under way no longer, although that has not been written down.
+    """
     row = {
         "bodies": json.dumps([{"id": event, "body": body} for event, body in bodies.items()]),
         "plans": json.dumps([vars(plan) for plan in plans]),
     }
-    planned = work.execute(_PLAN_WEBHOOKS, {**row, "now": work.now, "lease_until": work.now + lease})
+    limits = {"per_webhook": per_webhook, "ended": list(ended)}
+    planned = work.execute(_PLAN_WEBHOOKS, {**row, **limits, "now": work.now, "lease_until": work.now + lease})
     return [(each.id, each.claim) for each in planned]
 
 

@@ -41,15 +41,12 @@ _FOLLOW = sa.text("""
         ended_at = CASE WHEN excluded.version > known.version THEN excluded.ended_at ELSE known.ended_at END
 """)
 
-# free: how many more may be under way to it. One that fails gets what it gets from who claims with care.
+# Nothing of deliveries: among hundreds of regencies a connection has to learn each table, with its indexes, again and again.
 _AUDIENCE = sa.text("""
     SELECT (
         SELECT json_agg(json_build_object('id', id, 'url', url, 'events', events, 'site', site, 'created_at', created_at,
             'secret', secret, 'old_secret', CASE WHEN old_secret_until > :now THEN old_secret END,
-            'free', CASE WHEN status = 'active' AND failures = 0 THEN CAST(:per_webhook AS integer) - (
-                SELECT count(*) FROM delivery WHERE delivery.webhook = webhook.id AND state = 'sending'
-                    AND delivery.id <> ALL(CAST(:ended AS uuid[]))
-            ) ELSE 0 END
+            'sound', status = 'active' AND failures = 0
         )) FROM webhook WHERE events && CAST(:filters AS text[])
     ) AS webhooks, (
         SELECT json_object_agg(id, version) FROM followed_ticket
@@ -109,7 +106,7 @@ class Audience:
     """Who may want to hear: webhooks with such filters, and the subscribers of some of the tickets.
 
     ``subscribed``: of each ticket with subscribers the newest version that has been heard of. ``webhooks``: all that is
-    needed to post to them, and as ``free`` how many more deliveries may be under way to each.
+    needed to post to them, and whether they are ``sound``: not paused, and not known to fail.
     """
 
     webhooks: Sequence[dict[str, Any]]
@@ -133,14 +130,9 @@ def follow(work: UnitOfWork, tickets: Mapping[str, Version]) -> None:
     work.later(_FOLLOW, {"tickets": json.dumps(rows, default=str)})
 
 
-def audience_of(work: UnitOfWork, tickets: Sequence[str], filters: Collection[str], *, per_webhook: int, ended: Sequence[str]) -> Audience:
-    """Return who may want to hear of tickets; surely all of them, if the tickets are followed and locked.
-
-    :param filters: of the webhooks that are of interest.
-    :param ended: deliveries that are under way no longer, although that has not been written down.
-    """
-    row = {"tickets": list(tickets), "filters": sorted(filters), "per_webhook": per_webhook, "ended": list(ended)}
-    found = work.execute(_AUDIENCE, {**row, "now": work.now}).one()
+def audience_of(work: UnitOfWork, tickets: Sequence[str], filters: Collection[str]) -> Audience:
+    """Return webhooks with such filters and who may want to hear of tickets: surely all, if the tickets are followed and locked."""
+    found = work.execute(_AUDIENCE, {"tickets": list(tickets), "filters": sorted(filters), "now": work.now}).one()
     return Audience(found.webhooks or [], found.subscribed or {})
 
 

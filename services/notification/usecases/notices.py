@@ -11,9 +11,8 @@ from services.chassis.events import Envelope
 from services.chassis.following import known_data
 from services.contracts.notification import MOST_NOTICES
 from services.notification import domain, store
-from services.notification.channels.webhook import PER_WEBHOOK
 from services.notification.domain import Places
-from services.notification.usecases.planning import Courier, Heard, Room, filters_of, plan_for_webhooks
+from services.notification.usecases.planning import Courier, Heard, filters_of, plan_for_webhooks
 
 # --- Queries -------------------------------------------------------------------------------------------------------
 
@@ -108,7 +107,7 @@ def apply_other_event(work: UnitOfWork, event: Envelope, courier: Courier | None
 
 def _hear(work: UnitOfWork, heard: Heard, tickets: Sequence[str], courier: Courier | None) -> Mapping[str, int]:
     """Plan events for webhooks; return the newest version heard of by ticket with subscribers."""
-    room = Room() if courier is None else courier.room(work.regency)
-    audience = store.audience_of(work, tickets, filters_of(heard), per_webhook=PER_WEBHOOK, ended=room.ended)
-    plan_for_webhooks(work, heard, audience.webhooks, courier, room)
+    audience = store.audience_of(work, tickets, filters_of(heard))
+    if audience.webhooks:
+        plan_for_webhooks(work, heard, audience.webhooks, courier)
     return audience.subscribed

@@ -18,7 +18,7 @@ from services.chassis.database import UnitOfWork
 from services.chassis.events import Envelope
 from services.notification import domain, store
 from services.notification.channels import Parcel
-from services.notification.channels.webhook import LEASE
+from services.notification.channels.webhook import LEASE, PER_WEBHOOK
 
 WATCHED_AT_LEAST = timedelta(seconds=35)
 """A hint that comes up no sooner than this is still there when a transaction that relies on it has ended."""
@@ -60,27 +60,28 @@ def filters_of(heard: Heard) -> set[str]:
     return {each for event, _ in heard if not event.replayed for each in domain.filters_of(event.type)}
 
 
-def plan_for_webhooks(work: UnitOfWork, heard: Heard, webhooks: Sequence[Mapping[str, Any]], courier: Courier | None, room: Room) -> None:
+def plan_for_webhooks(work: UnitOfWork, heard: Heard, webhooks: Sequence[Mapping[str, Any]], courier: Courier | None) -> None:
     """Plan events for the webhooks that want them. An unknown type is a newer release's: they get it as it came."""
     plans: list[store.deliveries.Plan] = []
     bodies: dict[str, str] = {}
     contents: dict[str, dict[str, Any]] = {}
+    room = Room() if courier is None else courier.room(work.regency)
     free = room.free
     for webhook in webhooks:
-        free_there, since = webhook["free"], datetime.fromisoformat(webhook["created_at"])
+        since = datetime.fromisoformat(webhook["created_at"])
         for event, data in heard:
             if event.replayed or not _wants(webhook, since, event, data):
                 continue
             if event.id not in bodies:
                 bodies[event.id] = json.dumps(event.to_cloudevent(), ensure_ascii=False, separators=(",", ":"))
-            claim = str(uuid.uuid4()) if min(free, free_there) > 0 else None
+            claim = str(uuid.uuid4()) if free > 0 and webhook["sound"] else None
             if claim is not None:
-                free, free_there = free - 1, free_there - 1
+                free -= 1
                 contents[claim] = {**webhook, "webhook": webhook["id"], "event_id": event.id, "body": bodies[event.id]}
             plans.append(store.deliveries.Plan(webhook["id"], event.id, event.type, claim))
     if not plans:
         return
-    planned = store.deliveries.plan_for_webhooks(work, plans, bodies, LEASE)
+    planned = store.deliveries.plan_for_webhooks(work, plans, bodies, lease=LEASE, per_webhook=PER_WEBHOOK, ended=room.ended)
     parcels = [Parcel(work.regency, delivery, claim, 0, contents[claim]) for delivery, claim in planned if claim is not None]
     if len(parcels) < len(planned):
         store.hints.leave(work, work.now)
