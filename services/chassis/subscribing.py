@@ -156,7 +156,7 @@ class Subscriber(Entrypoint):
         if together is None:
             return self._handle_each(regency, staying)
         self._hands.moved(regency)
-        self._gaps.touched(regency)
+        self._gaps.arrived([piece.event for piece in staying])
         for piece in staying:
             self._listener.acknowledge(piece.message)
         return self._end(staying)
@@ -203,7 +203,7 @@ class Subscriber(Entrypoint):
                 log.exception("event_unstorable", consumer=self._listener.name)
                 return self._reject(piece.message, event.type, type(error).__name__)
             self._hands.moved(event.regency)
-            self._gaps.touched(event.regency)
+            self._gaps.arrived([event])
             return self._listener.acknowledge(piece.message)
         return None
 
