@@ -257,8 +257,8 @@ class Boards:
 
     def _pause(self) -> float:
         now, pause = self._monotonic(), TICK_SECONDS
-        for watch in self._watched:
-            if watch.dirty_at is not None and watch.projection.sequence >= 0:
+        for watch in self._watched.changed:
+            if watch.projection.sequence >= 0:
                 pause = min(pause, self._due(watch) - now)
         return max(0.001, pause)
 
@@ -269,8 +269,8 @@ class Boards:
     def show_changed(self) -> None:
         """Show what has changed and waited long enough for more to change."""
         now = self._monotonic()
-        for watch in self._watched:
-            if watch.dirty_at is None or watch.projection.sequence < 0 or self._due(watch) > now:
+        for watch in list(self._watched.changed):
+            if watch.projection.sequence < 0 or self._due(watch) > now:
                 continue
             oldest, watch.oldest_change = watch.oldest_change, None
             clock = self._clock()

@@ -15,13 +15,18 @@ from services.chassis import metrics
 from services.chassis.context import ANONYMOUS, SYSTEM, CallContext
 from services.chassis.errors import DomainError
 from services.chassis.logs import get_logger
+from services.chassis.tenancy import stream_of
 from services.contracts.board import MOST_SITES_ASKED
 
 log = get_logger(__name__)
 
+LOOK_SECONDS, MOST_COMPARISONS = 0.5, 5
+"""How often to look which comparisons are due, and how many of them to begin then: hundreds come one after the other."""
+
 COMPARE_SECONDS = 5.0
-SECONDS_PER_COMPARISON = 0.05
-"""With many regencies comparisons are spread, so that ticketing hears at most so often from this gateway."""
+SECONDS_PER_COMPARISON = 0.2
+"""With many regencies comparisons are spread, so that ticketing hears at most so often from this gateway; in between one
+question about all streams tells whether what was published has come."""
 
 LOADING_AT_ONCE = 4
 LONGEST_PAUSE = 5.0
@@ -56,6 +61,7 @@ class Reconciler:
         self._monotonic = monotonic
         self._clock = clock
         self._compared: dict[str, float] = {}
+        self._compare_at = self._heard = 0.0
         self._comparing: set[str] = set()
         self._loading = threading.Semaphore(LOADING_AT_ONCE)
 
@@ -73,16 +79,24 @@ class Reconciler:
             if watch.reload_at is not None and watch.reload_at <= now and not watch.loading:
                 watch.loading = True
                 self._spawn(self._reload, watch)
-            elif any(follower.outdated for follower in watch.followers.values()) and not watch.loading:
+            elif watch.followers and not watch.loading and any(each.outdated for each in watch.followers.values()):
                 watch.loading = True
                 self._spawn(self._refresh_followers, watch)
+        if now >= self._compare_at:
+            self._compare_at = now + LOOK_SECONDS
+            self._start_comparisons(by_regency, now)
+
+    def _start_comparisons(self, by_regency: dict[str, list[Watch]], now: float) -> None:
         every = max(COMPARE_SECONDS, SECONDS_PER_COMPARISON * len(by_regency))
-        self._compared = {regency: at for regency, at in self._compared.items() if regency in by_regency}
-        for regency, of_regency in by_regency.items():
-            if regency not in self._comparing and now - self._compared.get(regency, 0.0) >= every:
-                self._compared[regency] = now
-                self._comparing.add(regency)
-                self._spawn(self._compare, regency, of_regency)
+        self._compared = {regency: self._compared.get(regency, 0.0) for regency in by_regency}
+        due = [each for each, at in self._compared.items() if each not in self._comparing and now - at >= every]
+        for regency in sorted(due, key=self._compared.__getitem__)[:MOST_COMPARISONS]:
+            self._compared[regency] = now
+            self._comparing.add(regency)
+            self._spawn(self._compare, regency, by_regency[regency])
+        if every > COMPARE_SECONDS and now - self._heard >= COMPARE_SECONDS:
+            self._heard = now
+            self._spawn(self._hear, [watch for of_regency in by_regency.values() for watch in of_regency])
 
     def _spawn(self, run: Callable[..., None], *arguments: Any) -> None:
         threading.Thread(target=run, args=arguments, name="boards-asking", daemon=True).start()
@@ -124,6 +138,22 @@ class Reconciler:
             log.exception("comparison_failed", regency=regency)
         finally:
             self._comparing.discard(regency)
+            self._on_news()
+
+    def _hear(self, watches: list[Watch]) -> None:
+        """Ask once how far all streams were published; what was written and waits for its relay only a comparison shows."""
+        context = CallContext(None, SYSTEM, deadline=time.time() + RPC_SECONDS)
+        try:
+            heads = {head["source"]: head["sequence"] for head in self._rpc.call("ticketing", "stream_heads", {}, context)}
+            for watch in watches:
+                head = heads.get(stream_of("ticketing", watch.regency, watch.site))
+                if head is not None or watch.projection.sequence == 0:  # else its database server is away
+                    watch.hear(head or 0, self._monotonic(), self._clock())
+        except DomainError:
+            pass  # nobody answers: boards say so when that lasts
+        except Exception:
+            log.exception("hearing_failed")
+        finally:
             self._on_news()
 
     def _refresh_followers(self, watch: Watch) -> None:

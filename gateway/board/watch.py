@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -73,7 +74,8 @@ def digest_of(token: str) -> bytes:
 class Watch:
     """Everything about one site that somebody watches. Times are monotonic seconds unless said otherwise."""
 
-    def __init__(self, regency: str, site: str, asked_at: float) -> None:
+    def __init__(self, regency: str, site: str, asked_at: float, changed: set[Watch]) -> None:
+        """``changed``: where it is put while there may be something to show."""
         self.regency = regency
         self.site = site
         self.projection = Projection(regency, site)
@@ -81,6 +83,7 @@ class Watch:
         self.shown: Shown | None = None
         self.followers: dict[str, Follower] = {}
         self.asked_at = asked_at
+        self._changed = changed
         self.reload_at: float | None = None
         self.reload_reason = "first"
         self.loading = False
@@ -150,8 +153,13 @@ class Watch:
             self.dirty(now)
         if head["sequence"] < asked_sequence:
             self.want_snapshot("restored", now)
-        elif head["sequence"] > self.projection.sequence:
-            self.behind = self.behind or (head["sequence"], now)
+        else:
+            self.hear(head["sequence"], now, clock)
+
+    def hear(self, sequence: int, now: float, clock: float) -> None:
+        """Hear from ticketing how far the site's stream has come."""
+        if sequence > self.projection.sequence:
+            self.behind = self.behind or (sequence, now)
         else:
             self.sign_at, self.true_at = now, clock
 
@@ -174,6 +182,7 @@ class Watch:
         """Something that can be seen may have changed."""
         if self.dirty_at is None:
             self.dirty_at = now
+            self._changed.add(self)
 
     # --- what time brings
 
@@ -212,6 +221,7 @@ class Watch:
     def show(self, now: float, clock: float, lost_at: float | None) -> None:
         """Make board and tickets anew where they have changed, once for all who watch."""
         self.dirty_at, self.flushed_at = None, now
+        self._changed.discard(self)
         live = self.is_live(now, lost_at)
         content = self.projection.content()
         if self.shown is None or self.shown.content != content or self.shown.live != live:
@@ -266,7 +276,13 @@ def tag_of(body: bytes) -> str:
 
 def local_date(clock: float, timezone: str) -> str:
     """Return the date at a site, at a Unix time."""
-    return datetime.fromtimestamp(clock, ZoneInfo(timezone)).date().isoformat()
+    return _date_of_minute(int(clock // 60), timezone)
+
+
+@lru_cache(maxsize=16)
+def _date_of_minute(minute: int, timezone: str) -> str:
+    """Days begin with a minute everywhere."""
+    return datetime.fromtimestamp(minute * 60, ZoneInfo(timezone)).date().isoformat()
 
 
 __all__ = ["FINAL_STATES", "Entry", "Follower", "Shown", "Watch", "digest_of", "local_date", "tag_of"]

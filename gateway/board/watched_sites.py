@@ -30,30 +30,33 @@ class WatchedSites:
 
     def __init__(self) -> None:
         self.feed: EventFeed | None = None
-        self._watches: dict[tuple[str, str], Watch] = {}
-        metrics.BOARDS_WATCHED.set_function(lambda: len(self._watches))
+        self.changed: set[Watch] = set()
+        """In which something may have to be shown."""
+        self._watches: dict[str, dict[str, Watch]] = {}
+        metrics.BOARDS_WATCHED.set_function(lambda: len(self))
 
     def __len__(self) -> int:
-        return len(self._watches)
+        return sum(map(len, self._watches.values()))
 
     def __iter__(self) -> Iterator[Watch]:
-        return iter(list(self._watches.values()))  # while one is looked at, others come and go
+        # While one is looked at, others come and go.
+        return iter([watch for of_regency in self._watches.values() for watch in of_regency.values()])
 
     def get(self, regency: str, site: str) -> Watch | None:
         """Return the watch of a site; ``None``: nobody watches it."""
-        return self._watches.get((regency, site))
+        return self._watches.get(regency, {}).get(site)
 
     def of_regency(self, regency: str) -> list[Watch]:
         """Return the watches of a regency's sites."""
-        return [watch for watch in self if watch.regency == regency]
+        return list(self._watches.get(regency, {}).values())
 
     def add(self, regency: str, site: str, now: float) -> Watch:
         """Begin to watch a site; raises ``Refusal`` (``busy``) when too many are watched."""
-        if len(self._watches) >= MOST_WATCHED:
+        if len(self) >= MOST_WATCHED:
             self.forget_idle(now)
-            if len(self._watches) >= MOST_WATCHED:
+            if len(self) >= MOST_WATCHED:
                 raise Refusal("busy")
-        watch = self._watches[regency, site] = Watch(regency, site, now)
+        watch = self._watches.setdefault(regency, {})[site] = Watch(regency, site, now, self.changed)
         return watch
 
     def want_events(self, regency: str, timeout: float) -> None:
@@ -65,9 +68,12 @@ class WatchedSites:
         """Watch a site no more; a newer watch of it stays."""
         if self.get(watch.regency, watch.site) is not watch:
             return
-        del self._watches[watch.regency, watch.site]
-        if self.feed is not None and not self.of_regency(watch.regency):
-            self.feed.drop(watch.regency)
+        self.changed.discard(watch)
+        del self._watches[watch.regency][watch.site]
+        if not self._watches[watch.regency]:
+            del self._watches[watch.regency]
+            if self.feed is not None:
+                self.feed.drop(watch.regency)
 
     def forget_idle(self, now: float) -> None:
         """Forget sites and tickets for which nobody has asked for a while."""

@@ -41,32 +41,41 @@ class ConnectionPool:
     """The connections of one service in one process to one server."""
 
     def __init__(self, url: str, service: str, size: int) -> None:
-        self._engine = _engine(url, service, size)
-        self._free = threading.Semaphore(size)
+        self._engines = [_engine(url, service) for _ in range(size)]
+        """One for each connection, so that it can be chosen which one serves whom."""
+        self._free: dict[Engine, str] = dict.fromkeys(self._engines, "")
+        """Those that nobody has, with whom each served last, the last one last."""
+        self._turns = threading.Semaphore(size)
         self._waiters = metrics.DATABASE_POOL_WAITERS.labels(service)
 
     @contextmanager
-    def turn(self, seconds: float) -> Iterator[Engine]:
+    def turn(self, seconds: float, scope: str) -> Iterator[Engine]:
         """Wait until one of the connections is free for the block; the engine then gives it at once.
 
+        :param scope: whose tables are wanted: a connection that served them last has its statements planned.
         :raises Busy: none was free in time.
         """
         with self._waiters.track_inprogress():
-            admitted = self._free.acquire(timeout=max(0.0, min(LONGEST_WAIT, seconds)))
+            admitted = self._turns.acquire(timeout=max(0.0, min(LONGEST_WAIT, seconds)))
         if not admitted:
             raise Busy("no database connection free")
+        newest_first = list(reversed(self._free))
+        engine = next((each for each in newest_first if self._free[each] == scope), newest_first[0])
+        del self._free[engine]
         try:
-            yield self._engine
+            yield engine
         finally:
-            self._free.release()
+            self._free[engine] = scope
+            self._turns.release()
 
     def in_use(self) -> int:
         """Return how many connections are taken now."""
-        return int(self._engine.pool.checkedout())  # type: ignore[attr-defined]
+        return len(self._engines) - len(self._free)
 
     def close(self) -> None:
         """Close all connections."""
-        self._engine.dispose()
+        for engine in self._engines:
+            engine.dispose()
 
 
 def url_on(server: str, url: str) -> str:
@@ -77,14 +86,13 @@ def url_on(server: str, url: str) -> str:
     return sa.make_url(url).set(host=host, port=int(port)).render_as_string(hide_password=False)
 
 
-def _engine(url: str, service: str, size: int) -> Engine:
+def _engine(url: str, service: str) -> Engine:
     return round_trips.engine(
         sa.make_url(url).set(drivername="postgresql+psycopg"),
-        pool_size=size,
+        pool_size=1,
         max_overflow=0,
         pool_timeout=LONGEST_WAIT,
         pool_recycle=900,  # a backend that has touched hundreds of schemas holds much memory
-        pool_use_lifo=True,
         hide_parameters=True,  # an error's text must not show what a statement was given
         connect_args={
             "connect_timeout": 3,

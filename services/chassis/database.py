@@ -8,7 +8,7 @@ itself. State, events and the command's result are committed together or not at 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +16,6 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import Executable
 
@@ -29,20 +28,25 @@ from services.chassis.events import Event
 from services.chassis.logs import get_logger
 from services.chassis.revisions import NeededRevisions
 from services.chassis.round_trips import Check
+from services.chassis.statements import Constant, constant
 from services.chassis.tenancy import role_of, schema_of
-from services.chassis.transaction import Refused, Transaction
+from services.chassis.transaction import Parameters, Refused, Result, Transaction
 
 log = get_logger(__name__)
 
-_ENTER_REGENCY = sa.text(
-    "SELECT set_config('role', :role, true), set_config('search_path', :schema, true),"
-    " set_config('statement_timeout', :timeout, true), set_config('lock_timeout', :lock_timeout, true),"
-    " set_config('transaction_timeout', :limit, true)"
+_ENTER_REGENCY = constant(
+    sa.text(
+        "SELECT set_config('role', :role, true), set_config('search_path', :schema, true),"
+        " set_config('statement_timeout', :timeout, true), set_config('lock_timeout', :lock_timeout, true),"
+        " set_config('transaction_timeout', :limit, true)"
+    )
 )
-_ENTER_PLATFORM = sa.text(
-    "SELECT set_config('search_path', 'platform', true),"
-    " set_config('statement_timeout', :timeout, true), set_config('lock_timeout', :lock_timeout, true),"
-    " set_config('transaction_timeout', :limit, true)"
+_ENTER_PLATFORM = constant(
+    sa.text(
+        "SELECT set_config('search_path', 'platform', true),"
+        " set_config('statement_timeout', :timeout, true), set_config('lock_timeout', :lock_timeout, true),"
+        " set_config('transaction_timeout', :limit, true)"
+    )
 )
 _REGENCIES = sa.text("SELECT slug FROM platform.regency WHERE provisioned_at IS NOT NULL ORDER BY slug")
 
@@ -76,9 +80,7 @@ class Work:
         self.now = now
         """One instant (aware UTC) for everything that happens in this transaction."""
 
-    def execute(
-        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
-    ) -> CursorResult[Any]:
+    def execute(self, statement: Executable, parameters: Parameters = None) -> Result:
         """Run one statement of a ``store.py``, after all that was put off."""
         return self._transaction.execute(statement, parameters)
 
@@ -96,7 +98,7 @@ class Work:
         :param refused: is given the driver's error when PostgreSQL refuses this or a statement that went with it; what
             it returns is raised instead.
         """
-        self._transaction.later(statement, parameters, check, refused)
+        self._transaction.later(constant(statement), parameters, check, refused)
 
     def flush(self) -> None:
         """Run what was put off, now."""
@@ -177,7 +179,9 @@ class Database:
         self.service = service
         self.clock = clock or SystemClock()
         self.committed: list[Any] = []
-        """Called without arguments after each commit that wrote events or left other work (the relay's wake-up)."""
+        """Called without arguments after each commit that wrote events (the relay's wake-up)."""
+        self.roused: list[Any] = []
+        """Called without arguments after each commit that left other work, see :attr:`UnitOfWork.rouses`."""
         self._placement = dict(placement or {})
         self._needed = NeededRevisions.of(migrations)
         self._behind: list[str] = []
@@ -215,9 +219,8 @@ class Database:
             _check_deadline(call)
         for show in work.measured:
             show()
-        if work.emitted or work.rouses:
-            for wake in self.committed:
-                wake()
+        for wake in (*(self.committed if work.emitted else ()), *(self.roused if work.rouses else ())):
+            wake()
 
     @contextmanager
     def platform_work(self, *, timeout: float = 5.0, context: CallContext | None = None, server: str = HOME) -> Iterator[PlatformWork]:
@@ -247,6 +250,10 @@ class Database:
         if not reachable and failure is not None:
             raise failure
         return sorted(slug for slugs in reachable for slug in slugs)
+
+    def server_of(self, regency: str) -> str:
+        """Return the database server on which a regency's data are."""
+        return self._placement.get(regency, HOME)
 
     def check(self) -> None:
         """Raise unless a server answers, and every one that does is migrated (readiness).
@@ -299,7 +306,7 @@ class Database:
     def _transaction(
         self,
         server: str,
-        enter: sa.TextClause,
+        enter: Constant,
         settings: dict[str, Any],
         call: CallContext,
         read_only: bool,
@@ -308,8 +315,9 @@ class Database:
         started = time.perf_counter()
         try:
             _check_deadline(call)
-            with self._pools[server].turn(call.remaining()) as engine:
-                transaction = Transaction(engine, enter, {**settings, **_limits(call, lock_timeout)}, read_only=read_only)
+            scope = settings.get("schema", "platform")
+            with self._pools[server].turn(call.remaining(), scope) as engine:
+                transaction = Transaction(engine, enter, {**settings, **_limits(call, lock_timeout)}, scope, read_only=read_only)
                 try:
                     yield transaction
                     transaction.commit()

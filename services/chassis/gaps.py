@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Hashable
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,9 +21,11 @@ from services.chassis import marks, metrics
 from services.chassis.attention import Ear
 from services.chassis.catch_up import CatchUp, Owner
 from services.chassis.errors import DomainError, Unavailable
+from services.chassis.events import Envelope
 from services.chassis.inbox import LOCK_SECONDS, Inbox
 from services.chassis.lanes import Lanes
 from services.chassis.logs import get_logger
+from services.chassis.rota import Rota
 
 log = get_logger(__name__)
 
@@ -32,7 +34,10 @@ COMPARE_SECONDS = 30.0
 SWEEP_SECONDS = 1.0
 LISTEN_SECONDS = 2.0
 
-FORGET_EVERY = timedelta(minutes=1)
+LOOK_SECONDS = 1.0
+"""For each regency, between two looks at all of them: hundreds keep nobody busy who has nothing to do."""
+
+FORGET_EVERY = timedelta(minutes=5)
 TURN_SECONDS = 5.0
 """After so long a regency whose streams or retries take time gives the others their turn."""
 
@@ -79,13 +84,13 @@ class GapFinder:
         self._lanes = Lanes(f"{inbox.consumer}-tending", lanes)
         self._comparing = Lanes(f"{inbox.consumer}-comparing", min(1, lanes))
         self._ear = Ear(inbox.database)
-        self._touched: set[str] = set()
-        self._marks: dict[str, dict[str, int]] = defaultdict(dict)
+        self._rota = Rota()
         self._expected: dict[tuple[str, str], _Expectation] = {}
         self._under_way: dict[tuple[str, str], CatchUp] = {}
         self._fruitless: dict[tuple[str, str], int] = {}
         self._pauses: dict[Hashable, float] = {}
         self._not_before: dict[Hashable, float] = {}
+        self._unchecked: set[str] = set()
         self._tended: dict[str, float] = {}
         self._forget_after: dict[str, datetime] = {}
         self._turns: deque[str] = deque()
@@ -97,9 +102,10 @@ class GapFinder:
 
     # --- what others tell
 
-    def touched(self, regency: str) -> None:
-        """Say that an event of this regency arrived, so that its marks are looked at."""
-        self._touched.add(regency)
+    def arrived(self, events: Sequence[Envelope]) -> None:
+        """Say that events were handled, so that the marks of their regencies are looked at."""
+        for event in sorted(events, key=lambda event: event.sequence):
+            self._rota.arrived(event.regency, event.source, event.sequence)
 
     def left(self, regency: str, source: str, sequence: int) -> None:
         """Say that an event was taken off the queue and not handled: the log has to bring it."""
@@ -115,7 +121,7 @@ class GapFinder:
             if time.monotonic() >= self._compare_at and not self._paused("compare"):
                 self._comparing.offer("compare", partial(self._attempt, "compare", self._compare_in_time))
             if not self._turns:
-                self._turns.extend(self._pending())
+                self._turns.extend(self._pending(self._rota.due(self._paused)))
             for lane in range(max(1, self._lanes.width)):
                 self._lanes.offer(lane, self._tend_in_turn)
             self._stopping.wait(SWEEP_SECONDS)
@@ -145,31 +151,39 @@ class GapFinder:
     def _paused(self, key: Hashable) -> bool:
         return time.monotonic() < self._not_before.get(key, 0.0)
 
-    def _pending(self) -> list[str]:
-        """Return the regencies in which there is something to do, those first that have waited longest."""
-        overdue = {regency for (regency, _), expected in list(self._expected.items()) if self._is_overdue(expected)}
-        pending = overdue | set(self._touched) | set(self._inbox.troubled)
+    def _pending(self, waiting: Sequence[str]) -> list[str]:
+        """Return these regencies and those in which something is wrong, those first that have waited longest."""
+        pending = {*waiting, *self._overdue(), *self._inbox.troubled}
         return sorted((each for each in pending if not self._paused(each)), key=lambda each: self._tended.get(each, 0.0))
+
+    def _overdue(self) -> set[str]:
+        """Return where something is missing. Of what nobody has looked at one cannot tell: that has its turn in the rota."""
+        overdue = set()
+        for (regency, source), expected in list(self._expected.items()):
+            if self._rota.reached(regency, source) >= expected.sequence:
+                self._forget(regency, source)
+            elif self._is_overdue(expected) and self._rota.knows(regency):
+                overdue.add(regency)
+        return overdue
 
     def _listen_in_time(self) -> None:
         if time.monotonic() >= self._listen_at:
             self._listen_at = time.monotonic() + LISTEN_SECONDS
             called = self._ear.calls()
-            self._note(called)
+            self._unchecked.update(called)
             for regency in called:
-                self._marks[regency] = {}  # what was known of it may be wrong
+                self._rota.forget(regency)
             if called:
                 self._compared, self._compare_at = False, 0.0
 
     def _look_at_all(self) -> None:
         """Now and then look at every regency: another process may have failed there, or died."""
         if time.monotonic() >= self._look_at:
-            self._note(self._database.regencies())
-            self._look_at = time.monotonic() + 4 * self._compare_every
-
-    def _note(self, regencies: list[str]) -> None:
-        self._inbox.troubled.update(regencies)
-        self._touched.update(regencies)
+            regencies = self._database.regencies()
+            self._unchecked.update(regencies)
+            for regency in regencies:
+                self._rota.remind(regency)
+            self._look_at = time.monotonic() + max(4 * self._compare_every, LOOK_SECONDS * len(regencies))
 
     def _compare_in_time(self) -> None:
         self.compare()
@@ -179,9 +193,9 @@ class GapFinder:
         """Compare all streams with their owner's heads; the first time what is missing is fetched at once."""
         since = time.monotonic() if self._compared else time.monotonic() - self._grace
         for head in self._owner.heads():
-            if head["sequence"] > self._marks[head["regency"]].get(head["source"], 0):
-                self._expect(head["regency"], head["source"], _Expectation(head["sequence"], since, published=True))
-                self._touched.add(head["regency"])
+            regency, source = head["regency"], head["source"]
+            if head["sequence"] > self._rota.reached(regency, source):
+                self._expect(regency, source, _Expectation(head["sequence"], since, published=True))
         self._compared = True
 
     # --- one regency
@@ -208,27 +222,30 @@ class GapFinder:
 
     def sweep(self) -> None:
         """Move the marks of all regencies in which something happened, and fetch what is overdue, to its end."""
-        for regency in self._pending():
+        for regency in self._pending(self._rota.waiting()):
             self._sweep_regency(regency)
             self._close_overdue(regency)
 
     def _sweep_regency(self, regency: str) -> None:
-        self._touched.discard(regency)
+        self._rota.looking(regency)
         try:
             with self._database.regency_work(regency, lock_timeout=LOCK_SECONDS) as work:
                 known, early = marks.advance(work, self._inbox.consumer)
+                if regency in self._unchecked:
+                    self._inbox.check(work)
                 if work.now >= self._forget_after.get(regency, work.now):
                     marks.forget_handled(work, self._inbox.consumer)
                     self._forget_after[regency] = work.now + FORGET_EVERY
         except DomainError as error:
             if error.code != "regency_unknown":
-                self._touched.add(regency)
+                self._rota.urge(regency)
                 raise
-            return
+            known, early = {}, {}
         except Exception:
-            self._touched.add(regency)
+            self._rota.urge(regency)
             raise
-        self._marks[regency] = known
+        self._unchecked.discard(regency)
+        self._rota.looked(regency, known)
         for source, sequence in early.items():
             self._expect(regency, source, _Expectation(sequence, time.monotonic(), published=False))
 
@@ -240,7 +257,7 @@ class GapFinder:
         for (where, source), expected in list(self._expected.items()):
             if where != regency:
                 continue
-            if self._marks[regency].get(source, 0) >= expected.sequence:
+            if self._rota.reached(regency, source) >= expected.sequence:
                 self._forget(regency, source)
             elif self._is_overdue(expected) and time.monotonic() < end:
                 self._close_gap(regency, source, expected, end)
@@ -251,12 +268,12 @@ class GapFinder:
         if catch_up is None:
             metrics.SEQUENCE_GAPS.labels(self._inbox.consumer).inc()
             head = expected.sequence if expected.published else None
-            catch_up = CatchUp(self._inbox, self._owner, regency, source, self._marks[regency].get(source, 0), head)
+            catch_up = CatchUp(self._inbox, self._owner, regency, source, self._rota.reached(regency, source), head)
             self._under_way[regency, source] = catch_up
         try:
             while not self._stopping.is_set() and not catch_up.step():
                 if time.monotonic() >= end:
-                    self._touched.add(regency)
+                    self._rota.urge(regency)
                     return
         except Unavailable:
             # Again after the grace period. The other streams would only wait for the same.
@@ -268,7 +285,7 @@ class GapFinder:
             log.info("caught_up", consumer=self._inbox.consumer, source=source, events=catch_up.new)
         self._forget(regency, source)
         self._note_fruit(regency, source, catch_up.reached >= expected.sequence)
-        self._touched.add(regency)
+        self._rota.urge(regency)
 
     def _note_fruit(self, regency: str, source: str, reached: bool) -> None:
         """Where the log does not bring what an event claimed, ask less and less often: its number may be a lie."""
@@ -286,6 +303,8 @@ class GapFinder:
         if fruitless and not expectation.published:
             pause = min(LONGEST_FRUITLESS_PAUSE, self._grace * 2 ** min(fruitless, 10)) - self._grace
             expectation = replace(expectation, since=expectation.since + pause)
+        if not self._rota.knows(regency):
+            self._rota.urge(regency)
         known = self._expected.setdefault((regency, source), expectation)
         if expectation.published and not known.published:
             self._expected[regency, source] = replace(expectation, since=min(known.since, expectation.since))

@@ -20,6 +20,9 @@ T = TypeVar("T")
 LONG_SECONDS = 0.5
 """After a group that took longer the next one may have half as many."""
 
+MOST_AT_FIRST = 8
+"""May go together before it is known how long that takes: where little happens, what follows shortly after is one group."""
+
 MOST_QUIET = 100
 """So many keys are remembered although nothing is under way for them."""
 
@@ -33,7 +36,7 @@ class _Line(Generic[T]):
     present: int = 0
     begun: float = float("-inf")
     """When the last group began."""
-    most: int = 1
+    most: int = MOST_AT_FIRST
     """How many may go together now."""
 
 
@@ -105,7 +108,7 @@ class Gathering(Generic[T]):
             quiet = [key for key, line in self._lines.items() if line.present == 0 and line.begun + self._pace < now]
             for each in quiet:
                 del self._lines[each]
-        line: _Line[T] = _Line()
+        line: _Line[T] = _Line(most=min(MOST_AT_FIRST, self._most))
         self._lines[key] = line
         return line
 

@@ -191,6 +191,13 @@ class Inbox:
 
     # --- retries
 
+    def check(self, work: UnitOfWork) -> None:
+        """See whether there are events to retry in a regency: another process may have failed there."""
+        failed, dead = rows.left(work, self.consumer)
+        self._show_dead(work.regency, dead)
+        if failed:
+            self.troubled.add(work.regency)
+
     def retry(self, regency: str, *, seconds: float = float("inf")) -> int:
         """Try again what is due in one regency, for some seconds; return how many failed events are left.
 

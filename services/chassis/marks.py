@@ -16,7 +16,7 @@ KEEP_HANDLED = timedelta(minutes=10)
 meets the row (the claim reads mark and row in one snapshot)."""
 
 # The mark moves to the end of the run that starts right after it. Dropped and dead events count as arrived. Below the
-# mark lie ten minutes of handled rows, above it hardly any: so each stream is looked at from its mark on, and the streams
+# mark lie minutes of handled rows, above it hardly any: so each stream is looked at from its mark on, and the streams
 # themselves are found by leaping from one to the next in the key.
 _ADVANCE = sa.text("""
     WITH RECURSIVE streams AS (
@@ -24,36 +24,28 @@ _ADVANCE = sa.text("""
         UNION ALL
         SELECT (SELECT min(i.source) FROM inbox i WHERE i.consumer = :consumer AND i.source > streams.source)
         FROM streams WHERE streams.source IS NOT NULL
+    ), marks AS (
+        SELECT source, sequence FROM stream_mark WHERE consumer = :consumer
     ), arrived AS (
         SELECT s.source, i.sequence, coalesce(m.sequence, 0) AS mark,
                row_number() OVER (PARTITION BY s.source ORDER BY i.sequence) AS place
-        FROM streams s LEFT JOIN stream_mark m ON m.consumer = :consumer AND m.source = s.source
+        FROM streams s LEFT JOIN marks m USING (source)
         CROSS JOIN LATERAL (
             SELECT sequence FROM inbox
             WHERE consumer = :consumer AND source = s.source AND sequence > coalesce(m.sequence, 0) OFFSET 0
         ) i
     ), contiguous AS (
         SELECT source, max(sequence) AS sequence FROM arrived WHERE sequence = mark + place GROUP BY source
+    ), moved AS (
+        INSERT INTO stream_mark AS m (consumer, source, sequence)
+        SELECT :consumer, source, sequence FROM contiguous ORDER BY source
+        ON CONFLICT (consumer, source) DO UPDATE SET sequence = greatest(m.sequence, excluded.sequence)
+        RETURNING source, sequence
+    ), highest AS (
+        SELECT source, max(sequence) AS sequence FROM arrived GROUP BY source
     )
-    INSERT INTO stream_mark AS m (consumer, source, sequence)
-    SELECT :consumer, source, sequence FROM contiguous ORDER BY source
-    ON CONFLICT (consumer, source) DO UPDATE SET sequence = greatest(m.sequence, excluded.sequence)
-""")
-
-_REACHED = sa.text("""
-    WITH RECURSIVE streams AS (
-        SELECT min(source) AS source FROM inbox WHERE consumer = :consumer
-        UNION ALL
-        SELECT (SELECT min(i.source) FROM inbox i WHERE i.consumer = :consumer AND i.source > streams.source)
-        FROM streams WHERE streams.source IS NOT NULL
-    )
-    SELECT known.source, m.sequence AS mark, (
-        SELECT max(i.sequence) FROM inbox i
-        WHERE i.consumer = :consumer AND i.source = known.source AND i.sequence > coalesce(m.sequence, 0)
-    ) AS early
-    FROM (
-        SELECT source FROM streams WHERE source IS NOT NULL UNION SELECT source FROM stream_mark WHERE consumer = :consumer
-    ) AS known LEFT JOIN stream_mark m ON m.consumer = :consumer AND m.source = known.source
+    SELECT source, coalesce(moved.sequence, marks.sequence) AS mark, highest.sequence AS highest
+    FROM marks FULL JOIN moved USING (source) FULL JOIN highest USING (source)
 """)
 
 # Snapshot items that failed and were handled since have numbers below zero, below every mark.
@@ -103,11 +95,9 @@ class Standing:
 
 def advance(work: UnitOfWork, consumer: str) -> tuple[dict[str, int], dict[str, int]]:
     """Move the marks of a consumer in one regency as far as events arrived; return all marks, and what arrived above them."""
-    key = {"consumer": consumer}
-    work.later(_ADVANCE, key)
-    reached = work.execute(_REACHED, key).all()
+    reached = work.execute(_ADVANCE, {"consumer": consumer}).all()
     marks = {row.source: row.mark for row in reached if row.mark is not None}
-    early = {row.source: row.early for row in reached if row.early is not None}
+    early = {row.source: row.highest for row in reached if row.highest is not None and row.highest > marks.get(row.source, 0)}
     return marks, early
 
 

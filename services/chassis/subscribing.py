@@ -34,7 +34,7 @@ from services.contracts.subscriptions import EVENT_TYPES, SNAPSHOT_TYPES
 log = get_logger(__name__)
 
 PREFETCH = 64
-"""Events in hand at a time: one group under way and another one that gathers meanwhile."""
+"""Events in hand at a time: one group under way and another one that gathers meanwhile. More where the pace is slower."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 TURN_SECONDS = 2.0
@@ -58,9 +58,11 @@ class Subscriber(Entrypoint):
     access = DatabaseAccess()
     rpc = RpcAccess()
 
-    def __init__(self, subscription: Subscription, **kwargs: Any) -> None:
+    def __init__(self, subscription: Subscription, pace: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._subscription = subscription
+        self._pace = pace
+        self._most_in_hand = int(PREFETCH * max(1.0, pace / PACE_SECONDS))
         self._stopping = threading.Event()
         self._under_way = 0
         self._idle = threading.Event()
@@ -73,7 +75,7 @@ class Subscriber(Entrypoint):
             settings().required_broker_url(),
             lambda: [event_queue(self._subscription)],
             self._take,
-            prefetch=PREFETCH,
+            prefetch=self._most_in_hand,
         )
 
     def start(self) -> None:
@@ -82,9 +84,9 @@ class Subscriber(Entrypoint):
         metrics.begin_consumer(self._subscription.queue, (*EVENT_TYPES.get(owner, ()), *SNAPSHOT_TYPES.get(owner, ())))
         self._inbox = Inbox(self.access.database, self._subscription.queue, lambda work, events: run_in_worker(self, (work, events)))
         self._gaps = GapFinder(self._inbox, _RemoteOwner(self.rpc.client, owner), lanes=LANES)
-        self._hands = Hands(PREFETCH)
+        self._hands = Hands(self._most_in_hand)
         self._gathering = Gathering(
-            self._spawn, self._handle_together, self._handle_late, most=MOST_TOGETHER, patience=TURN_SECONDS, pace=PACE_SECONDS
+            self._spawn, self._handle_together, self._handle_late, most=MOST_TOGETHER, patience=TURN_SECONDS, pace=self._pace
         )
         for run, name in ((self._listener.run, "events"), (self._gaps.run, "gaps")):
             threading.Thread(target=run, name=f"{self._subscription.queue}-{name}", daemon=True).start()
@@ -154,7 +156,7 @@ class Subscriber(Entrypoint):
         if together is None:
             return self._handle_each(regency, staying)
         self._hands.moved(regency)
-        self._gaps.touched(regency)
+        self._gaps.arrived([piece.event for piece in staying])
         for piece in staying:
             self._listener.acknowledge(piece.message)
         return self._end(staying)
@@ -201,7 +203,7 @@ class Subscriber(Entrypoint):
                 log.exception("event_unstorable", consumer=self._listener.name)
                 return self._reject(piece.message, event.type, type(error).__name__)
             self._hands.moved(event.regency)
-            self._gaps.touched(event.regency)
+            self._gaps.arrived([event])
             return self._listener.acknowledge(piece.message)
         return None
 
@@ -266,10 +268,12 @@ class _RemoteOwner:
         return self._client.call(self._name, method, payload, CallContext(regency=regency, actor=SYSTEM))
 
 
-def subscribe(subscription: Subscription, *, together: bool = False) -> Callable[[Callable[..., Any]], Any]:
+def subscribe(subscription: Subscription, *, together: bool = False, pace: float = PACE_SECONDS) -> Callable[[Callable[..., Any]], Any]:
     """Method ``(self, work, event)`` that handles each event of a subscription once.
 
     With ``together`` a method ``(self, work, events)``: a :data:`~services.chassis.handlers.GroupHandler`.
+
+    :param pace: seconds between the beginnings of two groups of a regency; the longer, the more events are in each.
     """
 
     def register(method: Callable[..., Any]) -> Any:
@@ -277,7 +281,7 @@ def subscribe(subscription: Subscription, *, together: bool = False) -> Callable
             one_by_one(partial(_in_its_context, partial(method, service)))(work, events)
 
         handle.__name__, handle.__doc__ = method.__name__, method.__doc__
-        return entrypoint(Subscriber, subscription)(method if together else handle)
+        return entrypoint(Subscriber, subscription, pace)(method if together else handle)
 
     return register
 

@@ -1,18 +1,18 @@
-"""The dispatcher: finds what is due and has it delivered, never one receiver at the cost of another.
+"""The dispatcher: has deliveries posted and sent, never one receiver at the cost of another.
 
-Hints (`store.hints`) name the regencies in which something is due. For each such regency one *visit* claims deliveries,
-as many as its limits allow, tries each in a thread of its own, and goes on until nothing is left. Any number of replicas
-do this at the same time: a claim is a row locked with SKIP LOCKED and then leased. While the database is away nothing
-is claimed; what a dead process had claimed is free again when its lease ends.
+Two ways lead here. What was *born claimed* (`usecases.planning`) comes from the transaction that planned it. Everything else
+is found: hints (`store.hints`) name the regencies in which something is due, and their visits claim it. Any number of
+replicas do this at the same time: a claim is a row locked with SKIP LOCKED and then leased. While the database is away
+nothing is claimed; what a dead process had claimed is free again when its lease ends.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from services.chassis import metrics
 from services.chassis.connections import HOME
@@ -21,7 +21,8 @@ from services.chassis.errors import Unavailable
 from services.chassis.logs import get_logger
 from services.notification import store
 from services.notification.channels import Channel, Parcel
-from services.notification.domain import Outcome
+from services.notification.usecases import Room
+from services.notification.visiting import Visit
 
 log = get_logger(__name__)
 
@@ -32,8 +33,8 @@ PUT_OFF = timedelta(seconds=10)
 MOST_HINTS = 500
 LOOK_SECONDS = 5.0
 MEASURE_SECONDS = 5.0
-SETTLING_SECONDS = 45.0
-"""How long to try to write an outcome down while the database is away; after that the lease decides."""
+TURNS = 2
+"""So many visits use a connection at a time, of the five that a process has; the others wait in line."""
 
 STOP_SECONDS = 20.0
 """Longer than a webhook may take; a letter that takes longer is uncertain."""
@@ -48,22 +49,27 @@ class Limits:
 
 
 class Dispatcher:
-    """Delivers what is due in the regencies of one database server."""
+    """Delivers in the regencies of one database server."""
 
     def __init__(self, database: Database, channels: Sequence[Channel], server: str = HOME, limits: Limits | None = None) -> None:
         self.database = database
-        self.channels = tuple(channels)
+        self.channels = {channel.name: channel for channel in channels}
         self.limits = limits or Limits()
         self.slots = threading.Semaphore(self.limits.in_all)
+        self.turns = threading.Semaphore(TURNS)
         self.stopping = threading.Event()
         self.finished = threading.Event()
+        self.lock = threading.Lock()
+        """Held for a moment by who looks at or changes what is said here or in a visit about what is under way."""
+        self.under_way = 0
         self._server = server
         self._wake = threading.Event()
-        self._visits: dict[str, _Visit] = {}
-        self._lock = threading.Lock()
+        self._visits: dict[str, Visit] = {}
+        self._watched: dict[str, datetime] = {}
+        self._followed: list[int] = []
         self._measure_at = 0.0
         self._failing = False
-        database.committed.append(self.wake)
+        database.roused.append(self.wake)
 
     def wake(self) -> None:
         """Look for due deliveries now."""
@@ -90,51 +96,68 @@ class Dispatcher:
 
     def look(self) -> None:
         """Take the hints that are due and visit their regencies; raises ``Unavailable`` when the database is away."""
-        self._measure_in_time()
+        followed, self._followed = self._followed, []  # should this fail, they come up again and lead nowhere
         with self.database.platform_work(server=self._server) as work:
+            if followed:
+                store.hints.forget(work, followed)
+            if time.monotonic() >= self._measure_at:
+                self._measure_at = time.monotonic() + MEASURE_SECONDS
+                oldest = store.hints.oldest(work)
+                age = 0.0 if oldest is None else (work.now - oldest).total_seconds()
+                metrics.DELIVERY_OLDEST_DUE.labels(self._server or "home").set(age)
             found = store.hints.take(work, MOST_HINTS, PUT_OFF)
-        for regency, ids in found.items():
-            self._visit(regency, ids)
+        for regency, hints in found.items():
+            self._visit(regency, hints, ())
 
     def stop(self) -> None:
         """Claim nothing more; :meth:`run` ends when what is under way has ended, or after :data:`STOP_SECONDS`."""
         self.stopping.set()
         self._wake.set()
-        with self._lock:
+        with self.lock:
             for visit in self._visits.values():
                 visit.stir()
 
-    def forget(self, hints: Sequence[int]) -> None:
-        """Delete hints that were followed to the end."""
-        with self.database.platform_work(server=self._server) as work:
-            store.hints.forget(work, hints)
+    def room(self, regency: str) -> Room:
+        """Return what could be posted at once in a regency: nothing where something older waits."""
+        with self.lock:
+            visit = self._visits.get(regency)
+            if self.stopping.is_set() or (visit is not None and visit.looks):
+                return Room()
+            watched_until = self._watched.get(regency)
+            if visit is None:
+                return Room(min(self.limits.per_regency, self.limits.in_all - self.under_way), (), watched_until)
+            return Room(visit.free("webhook"), visit.ended, watched_until)
 
-    def leave(self, visit: _Visit) -> bool:
-        """End a visit; false when it was given new hints meanwhile."""
-        with self._lock:
-            if visit.has_hints and not self.stopping.is_set():
-                return False
-            del self._visits[visit.regency]
-            return True
+    def begin(self, regency: str, parcels: Sequence[Parcel], watched_until: datetime | None) -> None:
+        """Post what was born claimed; a hint that comes up at this time was left with it, or none."""
+        if watched_until is not None:
+            self._watched[regency] = watched_until
+        self._visit(regency, (), [(self.channels["webhook"], parcel) for parcel in parcels])
 
-    def _visit(self, regency: str, hints: Sequence[int]) -> None:
-        with self._lock:
+    def forget(self, hints: Iterable[int]) -> None:
+        """Have hints deleted that were followed to the end."""
+        self._followed.extend(hints)
+
+    def leave(self, visit: Visit) -> bool:
+        """End a visit, if it has nothing left to do."""
+        with self.lock:
+            over = visit.is_over()
+            if over:
+                del self._visits[visit.regency]
+            return over
+
+    def _visit(self, regency: str, hints: Collection[int], parcels: Sequence[tuple[Channel, Parcel]]) -> None:
+        with self.lock:
             visit = self._visits.get(regency)
             fresh = visit is None
             if visit is None:
-                visit = self._visits[regency] = _Visit(self, regency)
+                visit = self._visits[regency] = Visit(self, regency)
             visit.follow(hints)
+            for channel, _ in parcels:
+                visit.count(channel.name, 1)
+        visit.begin(parcels)
         if fresh:
             threading.Thread(target=visit.run, name=f"deliveries-{regency}", daemon=True).start()
-
-    def _measure_in_time(self) -> None:
-        if time.monotonic() < self._measure_at:
-            return
-        self._measure_at = time.monotonic() + MEASURE_SECONDS
-        with self.database.platform_work(server=self._server) as work:
-            oldest = store.hints.oldest(work)
-            age = 0.0 if oldest is None else (work.now - oldest).total_seconds()
-        metrics.DELIVERY_OLDEST_DUE.labels(self._server or "home").set(age)
 
     def _failed(self, error: Exception) -> None:
         metrics.DELIVERY_FAILURES.inc()
@@ -144,150 +167,3 @@ class Dispatcher:
             else:
                 log.error("dispatcher_failed", server=self._server, exc_info=error)
         self._failing = True
-
-
-class _Visit:
-    """Delivers in one regency until nothing is due there any more."""
-
-    def __init__(self, dispatcher: Dispatcher, regency: str) -> None:
-        self.regency = regency
-        self._dispatcher = dispatcher
-        self._new: set[int] = set()
-        self._followed: set[int] = set()
-        self._under_way = {channel.name: 0 for channel in dispatcher.channels}
-        self._count = threading.Lock()
-        self._stirred = threading.Event()
-
-    @property
-    def has_hints(self) -> bool:
-        """Whether hints have come that were not followed yet."""
-        return bool(self._new)
-
-    def follow(self, hints: Sequence[int]) -> None:
-        """Take note of hints."""
-        with self._count:
-            self._new.update(hints)
-        self._stirred.set()
-
-    def stir(self) -> None:
-        """Look again now."""
-        self._stirred.set()
-
-    def run(self) -> None:
-        """Claim and deliver until nothing is due; never raises."""
-        while True:
-            self._stirred.clear()
-            with self._count:
-                self._followed |= self._new
-                self._new = set()
-                # Before claiming: an attempt that ends meanwhile may leave something to claim.
-                idle = not any(self._under_way.values())
-            claimed, failed = 0, False
-            try:
-                if not self._dispatcher.stopping.is_set():
-                    claimed = sum(self._begin(channel) for channel in self._dispatcher.channels)
-            except Exception as error:
-                failed = True
-                metrics.DELIVERY_FAILURES.inc()
-                log.warning("deliveries_not_claimed", regency=self.regency, exc_info=None if isinstance(error, Unavailable) else error)
-            if idle and claimed == 0 and self._ended(failed):
-                return
-            if claimed == 0 or failed:
-                self._stirred.wait(LOOK_SECONDS)
-
-    def _ended(self, failed: bool) -> bool:
-        followed, self._followed = self._followed, set()
-        if followed and not failed and not self._dispatcher.stopping.is_set():
-            try:
-                self._dispatcher.forget(sorted(followed))
-            except Unavailable:
-                log.debug("hints_kept", regency=self.regency)
-        return self._dispatcher.leave(self)
-
-    def _begin(self, channel: Channel) -> int:
-        """Claim what the limits allow and begin to deliver it; return how much."""
-        free = self._taken(self._dispatcher.limits.per_regency - self._under_way[channel.name])
-        if free == 0:
-            return 0
-        begun = 0
-        try:
-            with self._dispatcher.database.regency_work(self.regency) as work:
-                recovered = store.deliveries.recover(work)
-                parcels = channel.claim(work, free)
-            begun = len(parcels)
-        finally:
-            for _ in range(free - begun):
-                self._dispatcher.slots.release()
-        for state in recovered:
-            metrics.DELIVERIES.labels("any", "uncertain" if state == "uncertain" else "recovered").inc()
-        with self._count:
-            self._under_way[channel.name] += len(parcels)
-        for parcel in parcels:
-            threading.Thread(target=self._deliver, args=(channel, parcel), name=f"{channel.name}-{self.regency}", daemon=True).start()
-        return len(parcels)
-
-    def _taken(self, wanted: int) -> int:
-        taken = 0
-        while taken < wanted and self._dispatcher.slots.acquire(blocking=False):
-            taken += 1
-        return taken
-
-    def _deliver(self, channel: Channel, parcel: Parcel) -> None:
-        try:
-            with (
-                metrics.DELIVERIES_UNDER_WAY.labels(channel.name).track_inprogress(),
-                metrics.DELIVERY_DURATION.labels(channel.name).time(),
-            ):
-                outcome = self._outcome(channel, parcel)
-            state = self._settled(channel, parcel, outcome)
-            log.info(
-                "delivery_tried",
-                channel=channel.name,
-                regency=self.regency,
-                delivery=parcel.id,
-                state=state,
-                error=outcome.error,
-                status=outcome.status,
-            )
-        except Exception:
-            log.exception("delivery_failed", channel=channel.name, regency=self.regency, delivery=parcel.id)
-        finally:
-            self._dispatcher.slots.release()
-            with self._count:
-                self._under_way[channel.name] -= 1
-            self._stirred.set()
-
-    def _outcome(self, channel: Channel, parcel: Parcel) -> Outcome:
-        handed_over = False
-
-        def hand_over() -> bool:
-            nonlocal handed_over
-            with self._dispatcher.database.regency_work(self.regency) as work:
-                allowed = channel.hand_over(work, parcel)
-            handed_over = allowed
-            return allowed
-
-        try:
-            return channel.deliver(parcel, hand_over)
-        except Exception:
-            log.exception("channel_failed", channel=channel.name, regency=self.regency, delivery=parcel.id)
-            return Outcome("uncertain" if handed_over else "retry", "fault")
-
-    def _settled(self, channel: Channel, parcel: Parcel, outcome: Outcome) -> str:
-        """Write the outcome down as soon as the database lets us."""
-        end, pause = time.monotonic() + SETTLING_SECONDS, 0.2
-        while True:
-            try:
-                with self._dispatcher.database.regency_work(self.regency) as work:
-                    state = channel.settle(work, parcel, outcome)
-            except Unavailable:
-                if time.monotonic() + pause > end:
-                    raise
-                log.info("outcome_waits", channel=channel.name, regency=self.regency, delivery=parcel.id)
-                time.sleep(pause)
-                pause = min(LOOK_SECONDS, pause * 2)
-                continue
-            outcome_shown = "retry" if state == "pending" else state
-            metrics.DELIVERIES.labels(channel.name, outcome_shown).inc()
-            metrics.REGENCY_DELIVERIES.labels(self.regency, channel.name, outcome_shown).inc()
-            return state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from nameko.extensions import DependencyProvider
@@ -25,10 +26,13 @@ from services.contracts import notification as contracts
 from services.contracts.subscriptions import NOTIFICATION_CATALOG, NOTIFICATION_REPORTING, NOTIFICATION_TICKETING
 from services.notification import tending, usecases
 from services.notification.asking import Desk
-from services.notification.channels import Channel, MailChannel, WebhookChannel
+from services.notification.channels import Channel, MailChannel, Parcel, WebhookChannel
 from services.notification.dispatching import STOP_SECONDS, Dispatcher
 
 log = get_logger(__name__)
+
+PACE_SECONDS = 0.2
+"""After a quiet moment what happens is told at once; under load so much later, in groups, which nobody notices in a letter."""
 
 Data = dict[str, Any]
 
@@ -45,25 +49,43 @@ def channels_of(configured: Settings) -> list[Channel]:
 
 
 class DispatcherRunner(DependencyProvider):
-    """Runs the dispatchers, one per database server."""
+    """Runs the dispatchers, one per database server, and is the courier of who plans deliveries."""
 
     access = DatabaseAccess()
-    dispatchers: tuple[Dispatcher, ...] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._dispatchers: dict[str, Dispatcher] = {}
 
     def start(self) -> None:
         """Start each dispatcher in a thread of its own."""
         database, channels = self.access.database, channels_of(settings())
         metrics.begin_deliveries(channel.name for channel in channels)
-        self.dispatchers = tuple(Dispatcher(database, channels, server) for server in database.servers)
-        for dispatcher in self.dispatchers:
+        self._dispatchers = {server: Dispatcher(database, channels, server) for server in database.servers}
+        for dispatcher in self._dispatchers.values():
             threading.Thread(target=dispatcher.run, name="notification-dispatcher", daemon=True).start()
 
     def stop(self) -> None:
         """Finish what is under way; the rest is the next process's."""
-        for dispatcher in self.dispatchers:
+        for dispatcher in self._dispatchers.values():
             dispatcher.stop()
-        for dispatcher in self.dispatchers:
+        for dispatcher in self._dispatchers.values():
             dispatcher.finished.wait(STOP_SECONDS)
+
+    def get_dependency(self, worker_ctx: Any) -> usecases.Courier | None:
+        """Return who posts at once, as soon as there is somebody."""
+        return self if self._dispatchers else None
+
+    def room(self, regency: str) -> usecases.Room:
+        """Ask the dispatcher of the regency's server."""
+        return self._dispatcher(regency).room(regency)
+
+    def begin(self, regency: str, parcels: Sequence[Parcel], watched_until: datetime | None) -> None:
+        """Give it to that dispatcher."""
+        self._dispatcher(regency).begin(regency, parcels, watched_until)
+
+    def _dispatcher(self, regency: str) -> Dispatcher:
+        return self._dispatchers[self.access.database.server_of(regency)]
 
 
 class NotificationService(Service):
@@ -72,7 +94,7 @@ class NotificationService(Service):
     name = "notification"
 
     rpc: RpcClient = RpcProvider()
-    deliveries = DispatcherRunner()
+    courier: usecases.Courier | None = DispatcherRunner()
 
     @query(contracts.ListNotices)
     def list_notices(self, work: UnitOfWork, data: Data) -> Data:
@@ -164,20 +186,20 @@ class NotificationService(Service):
         """End a subscription from a mail."""
         return usecases.unsubscribe(work, data)
 
-    @subscribe(NOTIFICATION_TICKETING, together=True)
+    @subscribe(NOTIFICATION_TICKETING, together=True, pace=PACE_SECONDS)
     def on_tickets_changed(self, work: UnitOfWork, events: Sequence[Envelope]) -> None:
         """Follow the tickets."""
-        usecases.apply_ticket_events(work, events)
+        usecases.apply_ticket_events(work, events, self.courier)
 
     @subscribe(NOTIFICATION_CATALOG)
     def on_catalog_changed(self, work: UnitOfWork, event: Envelope) -> None:
         """Follow the catalogue."""
-        usecases.apply_catalog_event(work, event)
+        usecases.apply_catalog_event(work, event, self.courier)
 
     @subscribe(NOTIFICATION_REPORTING)
     def on_survey_submitted(self, work: UnitOfWork, event: Envelope) -> None:
         """Pass on what citizens think of the service."""
-        usecases.apply_other_event(work, event)
+        usecases.apply_other_event(work, event, self.courier)
 
     @timer(interval=tending.TENDING_SECONDS)
     def tend(self) -> None:

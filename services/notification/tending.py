@@ -44,8 +44,9 @@ def _tend_one(database: Database, regency: str, channels: Sequence[str], retenti
         ended_before, made_before = work.now - timedelta(days=retention_days), work.now - OLDEST_SUBSCRIPTION
         erased = store.mail.erase(work, ended_before=ended_before, made_before=made_before)
         given_up = store.deliveries.forget(work, settled_before=work.now - SETTLED_KEPT, waiting_since=work.now - WAITING_KEPT)
-        if store.deliveries.any_due(work, channels):
-            store.hints.leave(work, work.now)
+        due = store.deliveries.next_due(work, channels)
+        if due is not None:
+            store.hints.leave(work, due)
         paused = store.webhooks.count_paused(work)
     if erased or given_up:
         log.info("tended", regency=regency, addresses_erased=erased, deliveries_given_up=given_up)

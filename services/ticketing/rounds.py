@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from weakref import WeakKeyDictionary
@@ -17,6 +18,9 @@ log = get_logger(__name__)
 
 CLOSING_SECONDS = 5
 PRESSURE_SECONDS = 30
+MOST_MEASURED = 150
+"""Regencies in one round of measuring: hundreds have their turn every other minute, and five a second at most cost little."""
+
 LANES = ("regular", "priority")
 SHOWN_STATES = frozenset({"waiting", "called", "serving", "completed", "no_show", "cancelled"})
 """States that a dashboard shows as 0 too; the others only once a ticket is or was in them."""
@@ -26,6 +30,9 @@ LOOK_AGAIN = timedelta(minutes=5)
 
 _schedules: WeakKeyDictionary[Database, dict[str, datetime]] = WeakKeyDictionary()
 """When to look at each regency next. Only saves questions: what is not here, or too far ahead, is looked at now."""
+
+
+_last_measured: WeakKeyDictionary[Database, str] = WeakKeyDictionary()
 
 
 def close_ended_days(database: Database) -> int:
@@ -54,11 +61,14 @@ def close_ended_days(database: Database) -> int:
     return closed
 
 
-def measure_pressure(database: Database) -> None:
+def measure_pressure(database: Database, most: int = sys.maxsize) -> None:
     """Set the gauges of every site: who waits and how long, how many tickets are in which state, how many counters there are.
 
     Where slips are being printed, those that did not come out in time are given up.
+
+    :param most: of so many regencies; the next ones have their turn the next time.
     """
+    last = _last_measured.get(database, "")
 
     def measure(regency: str) -> None:
         with database.regency_work(regency, read_only=True) as work:
@@ -68,7 +78,12 @@ def measure_pressure(database: Database) -> None:
         for site, now in found.items():
             _show(regency, site, now)
 
-    _in_every_regency(database, "pressure_measured", measure)
+    def in_turn(regencies: list[str]) -> list[str]:
+        chosen = [*(each for each in regencies if each > last), *(each for each in regencies if each <= last)][:most]
+        _last_measured[database] = chosen[-1] if chosen else ""
+        return chosen
+
+    _in_every_regency(database, "pressure_measured", measure, in_turn)
 
 
 def _give_up_slips(database: Database, regency: str) -> None:
@@ -108,11 +123,13 @@ def _close_day(database: Database, regency: str, site: str, day: date) -> bool:
     return progress is Closing.DONE
 
 
-def _in_every_regency(database: Database, what: str, act: Callable[[str], None]) -> None:
+def _in_every_regency(
+    database: Database, what: str, act: Callable[[str], None], choose: Callable[[list[str]], list[str]] = lambda regencies: regencies
+) -> None:
     """Do something in each regency; one that fails is reported and keeps none of the others waiting."""
     postponed: dict[str, str] = {}
     try:
-        for regency in database.regencies():
+        for regency in choose(database.regencies()):
             try:
                 act(regency)
             except Unavailable as error:

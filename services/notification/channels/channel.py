@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from services.chassis.database import UnitOfWork
@@ -23,11 +24,23 @@ class Parcel:
     attempts: int
     """Attempts before this one."""
     content: dict[str, Any]
+    since: float = field(default_factory=time.monotonic)
+    """When it was claimed, by the process's own clock."""
 
     @classmethod
     def of(cls, regency: str, row: dict[str, Any]) -> Parcel:
         """Make it from a claimed row."""
         return cls(regency, row["id"], row["claim"], row["attempts"], row)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A parcel of a channel and how delivering it ended, and when by the process's own clock."""
+
+    channel: str
+    parcel: Parcel
+    outcome: Outcome
+    ended: float = field(default_factory=time.monotonic)
 
 
 class Channel(Protocol):
@@ -47,6 +60,6 @@ class Channel(Protocol):
         """Note that the parcel leaves our hands now; false when it must not."""
         ...
 
-    def settle(self, work: UnitOfWork, parcel: Parcel, outcome: Outcome) -> str:
-        """Write down how the attempt ended and when to try again; return the state, ``withdrawn`` when it is not ours."""
+    def settle(self, work: UnitOfWork, attempts: Sequence[Attempt]) -> dict[str, str]:
+        """Write down how attempts ended and when to try again; return states by delivery, ``withdrawn`` for what is not ours."""
         ...

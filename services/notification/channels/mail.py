@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import smtplib
 import ssl
+from collections.abc import Sequence
 from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -24,7 +25,7 @@ from services.chassis.logs import get_logger
 from services.chassis.time_limit import TimeLimitExceeded, time_limit
 from services.notification import store
 from services.notification.channels import settling
-from services.notification.channels.channel import HandOver, Parcel
+from services.notification.channels.channel import Attempt, HandOver, Parcel
 from services.notification.domain import MAIL_RETRIES, Outcome, Places, Retries, letter_of, text_of
 
 log = get_logger(__name__)
@@ -64,18 +65,15 @@ class MailChannel:
 
     def claim(self, work: UnitOfWork, limit: int) -> list[Parcel]:
         """Take due letters."""
-        rows = store.deliveries.claim_mail(work, limit, LEASE)
-        if rows:
-            store.hints.leave(work, work.now + LEASE)  # in case this process ends before they are settled
-        return [Parcel.of(work.regency, row) for row in rows]
+        return [Parcel.of(work.regency, row) for row in store.deliveries.claim_mail(work, limit, LEASE)]
 
     def hand_over(self, work: UnitOfWork, parcel: Parcel) -> bool:
         """Note that the text is about to be sent; false when the ticket has moved on or the letter is not ours."""
         return store.deliveries.hand_over(work, parcel.id, parcel.claim, LEASE)
 
-    def settle(self, work: UnitOfWork, parcel: Parcel, outcome: Outcome) -> str:
-        """Write the outcome down."""
-        return settling.settle(work, parcel, outcome, self._retries)
+    def settle(self, work: UnitOfWork, attempts: Sequence[Attempt]) -> dict[str, str]:
+        """Write the outcomes down."""
+        return settling.settle(work, attempts, self._retries)
 
     def deliver(self, parcel: Parcel, hand_over: HandOver) -> Outcome:
         """Hand one letter over."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import timedelta
 
 from services.chassis.database import UnitOfWork
 from services.notification import store
-from services.notification.channels.channel import Parcel
+from services.notification.channels.channel import Attempt
 from services.notification.domain import Outcome, Retries
 
 _STATES = {"delivered": "delivered", "failed": "failed", "gone": "failed", "uncertain": "uncertain", "withdrawn": "superseded"}
@@ -21,26 +22,26 @@ PASSING_PAUSE = (0.5, 3.0)
 draw = random.SystemRandom().uniform
 
 
-def settle(work: UnitOfWork, parcel: Parcel, outcome: Outcome, retries: Retries) -> str:
-    """Store the outcome of an attempt; return the delivery's state, ``withdrawn`` when the claim was lost meanwhile."""
+def settle(work: UnitOfWork, attempts: Sequence[Attempt], retries: Retries) -> dict[str, str]:
+    """Store outcomes; return each delivery's state by its id, ``withdrawn`` when the claim was lost meanwhile."""
+    endings = [_ending(work, attempt, retries) for attempt in attempts]
+    for ending in endings:
+        if ending.next_attempt_at is not None:
+            store.hints.leave(work, ending.next_attempt_at)
+    settled = store.deliveries.settle(work, endings)
+    return {ending.id: ending.state if ending.id in settled else "withdrawn" for ending in endings}
+
+
+def _ending(work: UnitOfWork, attempt: Attempt, retries: Retries) -> store.deliveries.Ending:
+    parcel, outcome = attempt.parcel, attempt.outcome
     attempts = parcel.attempts + (not outcome.blameless)
     state, next_attempt_at = _STATES.get(outcome.result, "pending"), None
     if state == "pending" and retries.over(attempts) and not outcome.blameless:
         state = "failed"
     if state == "pending":
         next_attempt_at = work.now + timedelta(seconds=_pause(outcome, attempts, retries))
-        store.hints.leave(work, next_attempt_at)
-    settled = store.deliveries.settle(
-        work,
-        parcel.id,
-        parcel.claim,
-        state=state,
-        counted=not outcome.blameless and outcome.result != "withdrawn",
-        next_attempt_at=next_attempt_at,
-        status=outcome.status,
-        error=outcome.error,
-    )
-    return state if settled else "withdrawn"
+    counted = int(not outcome.blameless and outcome.result != "withdrawn")
+    return store.deliveries.Ending(parcel.id, parcel.claim, state, counted, next_attempt_at, outcome.status, outcome.error)
 
 
 def _pause(outcome: Outcome, attempts: int, retries: Retries) -> float:

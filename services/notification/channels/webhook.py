@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from services.chassis.encryption import Keyring, KeyUnknown
 from services.chassis.logs import get_logger
 from services.notification import store
 from services.notification.channels import settling
-from services.notification.channels.channel import HandOver, Parcel
+from services.notification.channels.channel import Attempt, HandOver, Parcel
 from services.notification.channels.posting import Poster
 from services.notification.channels.settling import draw
 from services.notification.channels.urls import UrlRefused, target_of
@@ -44,10 +45,7 @@ class WebhookChannel:
 
     def claim(self, work: UnitOfWork, limit: int) -> list[Parcel]:
         """Take what is due for webhooks that are active and not resting."""
-        rows = store.deliveries.claim_for_webhooks(work, limit, PER_WEBHOOK, LEASE)
-        if rows:
-            store.hints.leave(work, work.now + LEASE)  # in case this process ends before they are settled
-        return [Parcel.of(work.regency, row) for row in rows]
+        return [Parcel.of(work.regency, row) for row in store.deliveries.claim_for_webhooks(work, limit, PER_WEBHOOK, LEASE)]
 
     def deliver(self, parcel: Parcel, hand_over: HandOver) -> Outcome:
         """Post the event, signed with each secret that is valid now."""
@@ -73,20 +71,23 @@ class WebhookChannel:
         """Nothing to note: a webhook may be sent twice, under the same id."""
         return True
 
-    def settle(self, work: UnitOfWork, parcel: Parcel, outcome: Outcome) -> str:
-        """Write the outcome down, at the webhook too: successes, failures in a row, rest, pause."""
-        webhook = store.webhooks.find(work, parcel.content["webhook"], lock=True)
-        if webhook is None:
-            return "withdrawn"
-        if outcome.result == "delivered":
-            changes: dict[str, Any] = {"failures": 0, "failing_since": None, "resting_until": None, "last_success_at": work.now}
-        elif outcome.blameless:
-            changes = {}
-        else:
-            changes = self._failed(work, webhook, outcome)
-        if changes:
-            store.webhooks.change(work, webhook["id"], **changes)
-        return settling.settle(work, parcel, outcome, self._retries)
+    def settle(self, work: UnitOfWork, attempts: Sequence[Attempt]) -> dict[str, str]:
+        """Write the outcomes down, at the webhooks too: successes, failures in a row, rest, pause."""
+        succeeded = {_webhook_of(attempt) for attempt in attempts if attempt.outcome.result == "delivered"}
+        failed = [attempt for attempt in attempts if attempt.outcome.result != "delivered" and not attempt.outcome.blameless]
+        if failed:  # all in one order, so that two who settle wait for each other one way only
+            known = store.webhooks.lock(work, {*succeeded, *map(_webhook_of, failed)})
+        if succeeded:
+            store.webhooks.succeeded(work, succeeded)
+        for attempt in failed:
+            webhook = known.get(_webhook_of(attempt))
+            if webhook is not None:
+                fresh = {"failures": 0, "failing_since": None} if webhook["id"] in succeeded else {}
+                succeeded.discard(webhook["id"])
+                known[webhook["id"]] = store.webhooks.change(
+                    work, webhook["id"], **self._failed(work, {**webhook, **fresh}, attempt.outcome)
+                )
+        return settling.settle(work, attempts, self._retries)
 
     def _failed(self, work: UnitOfWork, webhook: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
         failures, since = webhook["failures"] + 1, webhook["failing_since"] or work.now
@@ -101,3 +102,7 @@ class WebhookChannel:
             metrics.WEBHOOK_PAUSES.labels(reason).inc()
             log.warning("webhook_paused", regency=work.regency, webhook=webhook["id"], reason=reason)
         return changes
+
+
+def _webhook_of(attempt: Attempt) -> str:
+    return str(attempt.parcel.content["webhook"])

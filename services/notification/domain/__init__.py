@@ -16,6 +16,7 @@ from services.notification.domain.deliveries import (
 from services.notification.domain.mail import Letter, letter_of, masked
 from services.notification.domain.notices import KINDS, Places, parameters_of, text_of
 from services.notification.domain.signatures import key_of, new_secret, signature_of, signed_headers
+from services.notification.domain.wishes import filters_of, wants
 
 __all__ = [
     "ENDED_TICKET_STATES",
@@ -27,6 +28,7 @@ __all__ = [
     "Outcome",
     "Places",
     "Retries",
+    "filters_of",
     "is_allowed",
     "key_of",
     "letter_of",
@@ -41,4 +43,5 @@ __all__ = [
     "signed_headers",
     "text_of",
     "verdict_of_status",
+    "wants",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,24 +15,29 @@ from services.chassis.database import UnitOfWork
 
 Row = dict[str, Any]
 
-CLOCKS_APART = timedelta(seconds=5)
-"""So far the clocks of two services may differ: what happened just before a webhook was made may still be sent to it."""
-
+# A webhook that was deleted a moment ago gets nothing. What is claimed by its writer is on its way when this commits: no
+# more than may be under way to that webhook.
 _PLAN_WEBHOOKS = sa.text("""
-    WITH wanting AS (
-        SELECT webhook.id AS webhook, given.id, given.type, given.body
-        FROM unnest(CAST(:ids AS uuid[]), CAST(:types AS text[]), CAST(:sites AS text[]), CAST(:times AS timestamptz[]),
-            CAST(:bodies AS text[])) AS given(id, type, site, time, body)
-        JOIN webhook ON ('*' = ANY(events) OR given.type = ANY(events) OR split_part(given.type, '.', 1) || '.*' = ANY(events))
-            AND (webhook.site IS NULL OR webhook.site = given.site) AND webhook.created_at <= given.time + :clocks_apart
-    ), kept AS (
+    WITH kept AS (
         INSERT INTO published_event (id, body, created_at)
-        SELECT DISTINCT id, body, CAST(:now AS timestamptz) FROM wanting ORDER BY id
+        SELECT id, body, :now FROM json_to_recordset(CAST(:bodies AS json)) AS given(id uuid, body text) ORDER BY id
         ON CONFLICT (id) DO NOTHING
     )
-    INSERT INTO delivery (channel, webhook, event_id, event_type, next_attempt_at, created_at)
-    SELECT 'webhook', webhook, id, type, :now, :now FROM wanting ORDER BY webhook, id
+    INSERT INTO delivery (channel, webhook, event_id, event_type, state, claim, lease_until, next_attempt_at, created_at)
+    SELECT 'webhook', webhook, event, type, CASE WHEN claim IS NULL THEN 'pending' ELSE 'sending' END, claim,
+        CASE WHEN claim IS NOT NULL THEN CAST(:lease_until AS timestamptz) END,
+        CASE WHEN claim IS NULL THEN CAST(:now AS timestamptz) END, :now
+    FROM (
+        SELECT webhook, event, type, CASE WHEN row_number() OVER (PARTITION BY webhook ORDER BY event) <= :per_webhook - (
+            SELECT count(*) FROM delivery under_way WHERE under_way.webhook = given.webhook AND under_way.state = 'sending'
+                AND under_way.id <> ALL(CAST(:ended AS uuid[]))
+        ) THEN claim END AS claim
+        FROM json_to_recordset(CAST(:plans AS json)) AS given(webhook uuid, event uuid, type text, claim uuid)
+        WHERE webhook IN (SELECT id FROM webhook)
+    ) AS planned
+    ORDER BY webhook, event
     ON CONFLICT (webhook, event_id) DO NOTHING
+    RETURNING CAST(id AS text) AS id, CAST(claim AS text) AS claim
 """)
 
 _PLAN_PING = sa.text("""
@@ -113,10 +119,13 @@ _HAND_OVER = sa.text("""
 """)
 
 _SETTLE = sa.text("""
-    UPDATE delivery SET state = :state, attempts = attempts + :counted, claim = NULL, lease_until = NULL,
-        next_attempt_at = CAST(:next_attempt_at AS timestamptz), last_status = :status, last_error = :error,
-        settled_at = CASE WHEN :state <> 'pending' THEN CAST(:now AS timestamptz) END
-    WHERE id = CAST(:id AS uuid) AND claim = CAST(:claim AS uuid) AND state IN ('sending', 'handing_over', 'uncertain')
+    UPDATE delivery SET state = given.state, attempts = delivery.attempts + counted, claim = NULL, lease_until = NULL,
+        next_attempt_at = given.next_attempt_at, last_status = given.status, last_error = given.error,
+        settled_at = CASE WHEN given.state <> 'pending' THEN CAST(:now AS timestamptz) END
+    FROM json_to_recordset(CAST(:endings AS json)) AS given(id uuid, claim uuid, state text, counted integer,
+        next_attempt_at timestamptz, status integer, error text)
+    WHERE delivery.id = given.id AND delivery.claim = given.claim AND delivery.state IN ('sending', 'handing_over', 'uncertain')
+    RETURNING CAST(delivery.id AS text)
 """)
 
 # Ids are made in order of time.
@@ -153,34 +162,55 @@ _FORGET_EVENTS = sa.text("""
     DELETE FROM published_event WHERE created_at < :before AND NOT EXISTS (SELECT FROM delivery WHERE event_id = published_event.id)
 """)
 
-_ANY_DUE = sa.text("""
-    SELECT EXISTS (SELECT FROM delivery WHERE channel = ANY(:channels) AND state = 'pending' AND next_attempt_at <= :now
-            AND (webhook IS NULL OR webhook IN (SELECT id FROM webhook WHERE status = 'active')))
-        OR EXISTS (SELECT FROM delivery WHERE state IN ('sending', 'handing_over') AND lease_until < :now)
+# Leases of the dead come to an end, too.
+_NEXT_DUE = sa.text("""
+    SELECT least((
+        SELECT CAST(:now AS timestamptz) WHERE EXISTS (
+            SELECT FROM delivery WHERE channel = ANY(:channels) AND state = 'pending' AND next_attempt_at <= :now AND (
+                webhook IS NULL
+                OR webhook IN (SELECT id FROM webhook WHERE status = 'active' AND coalesce(resting_until, '-infinity') <= :now)))
+    ), (SELECT min(lease_until) FROM delivery WHERE state IN ('sending', 'handing_over')))
 """).bindparams(sa.bindparam("channels", type_=ARRAY(sa.Text)))
 
 
 @dataclass(frozen=True)
-class News:
-    """An event for webhooks; ``site`` is ``None`` when it concerns the whole regency, ``body`` is the event as it was published."""
+class Plan:
+    """An event that a webhook is to get; with a ``claim``, it may be on its way as soon as this is committed."""
+
+    webhook: str
+    event: str
+    type: str
+    claim: str | None
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt ended: see the table's columns; ``counted`` is 1 when it counts as an attempt, else 0."""
 
     id: str
-    type: str
-    site: str | None
-    happened_at: datetime
-    body: str
+    claim: str
+    state: str
+    counted: int
+    next_attempt_at: datetime | None
+    status: int | None
+    error: str | None
 
 
-def plan_for_webhooks(work: UnitOfWork, news: Sequence[News]) -> int:
-    """Plan events for every webhook that wants them, once; return how many deliveries were planned."""
+def plan_for_webhooks(
+    work: UnitOfWork, plans: Sequence[Plan], bodies: Mapping[str, str], *, lease: timedelta, per_webhook: int, ended: Sequence[str]
+) -> list[tuple[str, str | None]]:
+    """Plan events, by whose ids their ``bodies`` are given, once per webhook; return id and claim of each new delivery.
+
+    :param per_webhook: no more may be under way to a webhook; what is too much loses its claim.
+    :param ended: deliveries that are under way no longer, although that has not been written down.
+    """
     row = {
-        "ids": [each.id for each in news],
-        "types": [each.type for each in news],
-        "sites": [each.site for each in news],
-        "times": [each.happened_at for each in news],
-        "bodies": [each.body for each in news],
+        "bodies": json.dumps([{"id": event, "body": body} for event, body in bodies.items()]),
+        "plans": json.dumps([vars(plan) for plan in plans]),
     }
-    return work.execute(_PLAN_WEBHOOKS, {**row, "now": work.now, "clocks_apart": CLOCKS_APART}).rowcount
+    limits = {"per_webhook": per_webhook, "ended": list(ended)}
+    planned = work.execute(_PLAN_WEBHOOKS, {**row, **limits, "now": work.now, "lease_until": work.now + lease})
+    return [(each.id, each.claim) for each in planned]
 
 
 def plan_ping(work: UnitOfWork, webhook: str, *, event_id: str, type: str, body: str) -> str:
@@ -225,20 +255,10 @@ def hand_over(work: UnitOfWork, id: str, claim: str, lease: timedelta) -> bool:
     return work.execute(_HAND_OVER, {"id": id, "claim": claim, "lease_until": work.now + lease}).rowcount == 1
 
 
-def settle(
-    work: UnitOfWork,
-    id: str,
-    claim: str,
-    *,
-    state: str,
-    counted: bool,
-    next_attempt_at: datetime | None = None,
-    status: int | None = None,
-    error: str | None = None,
-) -> bool:
-    """Write down how an attempt ended; false when the claim is not held any more and nothing was changed."""
-    row = {"id": id, "claim": claim, "state": state, "counted": int(counted), "next_attempt_at": next_attempt_at}
-    return work.execute(_SETTLE, {**row, "status": status, "error": error, "now": work.now}).rowcount == 1
+def settle(work: UnitOfWork, endings: Sequence[Ending]) -> set[str]:
+    """Write down how attempts ended; return the ids of those whose claim was still held, the others are not changed."""
+    given = json.dumps([vars(ending) for ending in endings], default=str)
+    return set(work.execute(_SETTLE, {"endings": given, "now": work.now}).scalars())
 
 
 def find(work: UnitOfWork, id: str, *, lock: bool = False) -> Row | None:
@@ -273,6 +293,7 @@ def forget(work: UnitOfWork, *, settled_before: datetime, waiting_since: datetim
     return given_up
 
 
-def any_due(work: UnitOfWork, channels: Sequence[str]) -> bool:
-    """Whether there is anything to send now, or left over from a dead process."""
-    return bool(work.execute(_ANY_DUE, {"channels": list(channels), "now": work.now}).scalar_one())
+def next_due(work: UnitOfWork, channels: Sequence[str]) -> datetime | None:
+    """Return when there is something to do: now, when a lease ends, or ``None``; retries that wait have hints of their own."""
+    due: datetime | None = work.execute(_NEXT_DUE, {"channels": list(channels), "now": work.now}).scalar_one()
+    return due

@@ -1,7 +1,8 @@
 """Hints of due deliveries, in the schema ``platform``: one look finds the regencies in which there is something to do.
 
-A hint is written in the transaction that makes a delivery due, and deleted when somebody has looked after that moment.
-Who takes one puts it off meanwhile: if that process dies, the hint comes up again.
+A hint is written in the transaction that makes a delivery due, and deleted when somebody has looked after that moment
+and has left another one if something is still under way. Who takes one puts it off meanwhile: if that process dies, the
+hint comes up again.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ _OLDEST = sa.text("SELECT min(due_at) FROM platform.delivery_hint WHERE due_at <
 
 
 def leave(work: UnitOfWork, due_at: datetime) -> None:
-    """Say that this regency should be looked at from ``due_at`` on; processes that listen are woken at the commit."""
+    """Say that this regency should be looked at from ``due_at`` on; who listens in this process is woken if that is now."""
     work.later(_LEAVE, {"regency": work.regency, "due_at": due_at})
-    work.rouses = True
+    work.rouses = work.rouses or due_at <= work.now
 
 
 def take(work: PlatformWork, limit: int, put_off: timedelta) -> dict[str, list[int]]:
@@ -43,7 +44,7 @@ def take(work: PlatformWork, limit: int, put_off: timedelta) -> dict[str, list[i
 
 def forget(work: PlatformWork, ids: Sequence[int]) -> None:
     """Delete hints that have been followed."""
-    work.execute(_FORGET, {"ids": list(ids)})
+    work.later(_FORGET, {"ids": list(ids)})
 
 
 def oldest(work: PlatformWork) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,15 +35,20 @@ What became of tickets is not among them: notices are this service's own facts, 
 # of the key, so that they wait one way only.
 _FOLLOW = sa.text("""
     INSERT INTO followed_ticket AS known (id, version, ended_at)
-    SELECT id, version, ended_at
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS integer[]), CAST(:ended_at AS timestamptz[])) AS given(id, version, ended_at)
+    SELECT id, version, ended_at FROM json_to_recordset(CAST(:tickets AS json)) AS given(id uuid, version integer, ended_at timestamptz)
     ORDER BY id
     ON CONFLICT (id) DO UPDATE SET version = greatest(known.version, excluded.version),
         ended_at = CASE WHEN excluded.version > known.version THEN excluded.ended_at ELSE known.ended_at END
 """)
 
+# Nothing of deliveries: among hundreds of regencies a connection has to learn each table, with its indexes, again and again.
 _AUDIENCE = sa.text("""
-    SELECT EXISTS (SELECT FROM webhook) AS webhooks, (
+    SELECT (
+        SELECT json_agg(json_build_object('id', id, 'url', url, 'events', events, 'site', site, 'created_at', created_at,
+            'secret', secret, 'old_secret', CASE WHEN old_secret_until > :now THEN old_secret END,
+            'sound', status = 'active' AND failures = 0
+        )) FROM webhook WHERE events && CAST(:filters AS text[])
+    ) AS webhooks, (
         SELECT json_object_agg(id, version) FROM followed_ticket
         WHERE id = ANY(CAST(:tickets AS uuid[])) AND EXISTS (SELECT FROM subscription WHERE ticket = followed_ticket.id)
     ) AS subscribed
@@ -98,12 +103,13 @@ class Version:
 
 @dataclass(frozen=True)
 class Audience:
-    """Who may want to hear of tickets: webhooks, if there are any, and the subscribers of some of the tickets.
+    """Who may want to hear: webhooks with such filters, and the subscribers of some of the tickets.
 
-    ``subscribed``: of each ticket with subscribers the newest version that has been heard of.
+    ``subscribed``: of each ticket with subscribers the newest version that has been heard of. ``webhooks``: all that is
+    needed to post to them, and whether they are ``sound``: not paused, and not known to fail.
     """
 
-    webhooks: bool
+    webhooks: Sequence[dict[str, Any]]
     subscribed: Mapping[str, int]
 
 
@@ -120,18 +126,14 @@ class Notice:
 
 def follow(work: UnitOfWork, tickets: Mapping[str, Version]) -> None:
     """Remember the newest version of tickets that has been heard of, and lock the tickets until the unit ends."""
-    row = {
-        "ids": list(tickets),
-        "versions": [version.number for version in tickets.values()],
-        "ended_at": [version.ended_at for version in tickets.values()],
-    }
-    work.later(_FOLLOW, row)
+    rows = [{"id": ticket, "version": version.number, "ended_at": version.ended_at} for ticket, version in tickets.items()]
+    work.later(_FOLLOW, {"tickets": json.dumps(rows, default=str)})
 
 
-def audience_of(work: UnitOfWork, tickets: Sequence[str]) -> Audience:
-    """Return who may want to hear of tickets; surely all of them, if the tickets are followed and locked."""
-    row = work.execute(_AUDIENCE, {"tickets": list(tickets)}).one()
-    return Audience(row.webhooks, row.subscribed or {})
+def audience_of(work: UnitOfWork, tickets: Sequence[str], filters: Collection[str]) -> Audience:
+    """Return webhooks with such filters and who may want to hear of tickets: surely all, if the tickets are followed and locked."""
+    found = work.execute(_AUDIENCE, {"tickets": list(tickets), "filters": sorted(filters), "now": work.now}).one()
+    return Audience(found.webhooks or [], found.subscribed or {})
 
 
 def newest_heard(work: UnitOfWork, ticket: str) -> int:

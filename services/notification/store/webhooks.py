@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +41,11 @@ webhook = sa.Table(
 
 _ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
+_SUCCEEDED = sa.text("""
+    UPDATE webhook SET failures = 0, failing_since = NULL, resting_until = NULL, last_success_at = :now
+    WHERE id IN (SELECT id FROM webhook WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE)
+""")
+
 
 def count(work: UnitOfWork) -> int:
     """Return how many webhooks there are; whoever adds one waits until this unit has ended."""
@@ -54,10 +59,21 @@ def add(work: UnitOfWork, row: Mapping[str, Any]) -> None:
 
 
 def find(work: UnitOfWork, id: str, *, lock: bool = False) -> Row | None:
-    """Return a webhook, with ``lock`` until the unit ends nobody else changes it."""
+    """Return a webhook, with ``lock`` until the unit ends nobody else changes it; deliveries are planned for it all the same."""
     statement = sa.select(webhook).where(webhook.c.id == id)
-    row = work.execute(statement.with_for_update() if lock else statement).mappings().first()
+    row = work.execute(statement.with_for_update(key_share=True) if lock else statement).mappings().first()
     return None if row is None else dict(row)
+
+
+def lock(work: UnitOfWork, ids: Collection[str]) -> dict[str, Row]:
+    """Return webhooks by id, those that exist; until the unit ends nobody else changes them."""
+    statement = sa.select(webhook).where(webhook.c.id.in_(ids)).order_by(webhook.c.id).with_for_update(key_share=True)
+    return {row["id"]: dict(row) for row in work.execute(statement).mappings()}
+
+
+def succeeded(work: UnitOfWork, ids: Collection[str]) -> None:
+    """Note that webhooks have taken something."""
+    work.later(_SUCCEEDED, {"ids": sorted(ids), "now": work.now})
 
 
 def change(work: UnitOfWork, id: str, **changes: Any) -> Row:

@@ -3,6 +3,7 @@
 from services.notification.usecases.deliveries import list_deliveries, redeliver, redeliver_webhook
 from services.notification.usecases.keys import rotate_keys
 from services.notification.usecases.notices import apply_catalog_event, apply_other_event, apply_ticket_events, list_notices
+from services.notification.usecases.planning import Courier, Room
 from services.notification.usecases.subscriptions import create_subscription, delete_subscription, get_subscription, unsubscribe
 from services.notification.usecases.webhooks import (
     create_webhook,
@@ -18,6 +19,8 @@ from services.notification.usecases.webhooks import (
 )
 
 __all__ = [
+    "Courier",
+    "Room",
     "apply_catalog_event",
     "apply_other_event",
     "apply_ticket_events",

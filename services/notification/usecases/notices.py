@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from services.chassis.following import known_data
 from services.contracts.notification import MOST_NOTICES
 from services.notification import domain, store
 from services.notification.domain import Places
+from services.notification.usecases.planning import Courier, Heard, filters_of, plan_for_webhooks
 
 # --- Queries -------------------------------------------------------------------------------------------------------
 
@@ -39,7 +39,7 @@ def list_notices(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
 # --- Events --------------------------------------------------------------------------------------------------------
 
 
-def apply_ticket_events(work: UnitOfWork, events: Sequence[Envelope]) -> None:
+def apply_ticket_events(work: UnitOfWork, events: Sequence[Envelope], courier: Courier | None = None) -> None:
     """Record what citizens should be told, once per version of a ticket, in whatever order events arrive.
 
     Every version is followed, with a notice or without: a call that arrives after the start of serving is history, and
@@ -54,15 +54,13 @@ def apply_ticket_events(work: UnitOfWork, events: Sequence[Envelope]) -> None:
     if newest:
         store.follow(work, newest)
     # Asked after the tickets were locked: who subscribes to one of them was before us, or begins behind these events.
-    audience = store.audience_of(work, list(newest))
-    if audience.webhooks:
-        _plan_for_webhooks(work, heard)
+    subscribed = _hear(work, heard, list(newest), courier)
     noticed = [(event, ticket, domain.KINDS[event.type]) for event, ticket in of_tickets if event.type in domain.KINDS]
     if noticed:
         store.keep_notices(
             work, [store.Notice(t["id"], t["version"], kind, event.time, domain.parameters_of(t)) for event, t, kind in noticed]
         )
-    _tell_subscribers(work, noticed, newest, audience.subscribed)
+    _tell_subscribers(work, noticed, newest, subscribed)
 
 
 def _tell_subscribers(
@@ -93,45 +91,23 @@ def _tell_subscribers(
         store.hints.leave(work, work.now)
 
 
-def apply_catalog_event(work: UnitOfWork, event: Envelope) -> None:
+def apply_catalog_event(work: UnitOfWork, event: Envelope, courier: Courier | None = None) -> None:
     """Keep the names of sites and counters up to date; an older version than the one kept changes nothing."""
     data = known_data(event)
-    _plan_for_webhooks(work, [(event, data)])
+    _hear(work, [(event, data)], [], courier)
     for kind in ("site", "counter"):
         if kind in data:
             store.keep_place_name(work, kind, data[kind]["id"], data[kind]["name"], data[kind]["version"])
 
 
-def apply_other_event(work: UnitOfWork, event: Envelope) -> None:
+def apply_other_event(work: UnitOfWork, event: Envelope, courier: Courier | None = None) -> None:
     """Pass an event on to webhooks; nothing of it is kept here."""
-    _plan_for_webhooks(work, [(event, known_data(event))])
+    _hear(work, [(event, known_data(event))], [], courier)
 
 
-def _plan_for_webhooks(work: UnitOfWork, heard: Sequence[tuple[Envelope, dict[str, Any]]]) -> None:
-    """Plan events for the webhooks that want them. An unknown type is a newer release's: they get it as it came.
-
-    What comes again when projections are made anew, and what a snapshot tells, is no news for anybody outside.
-    """
-    news = [
-        store.deliveries.News(
-            event.id,
-            event.type,
-            _site_of(event, data),
-            event.time,
-            json.dumps(event.to_cloudevent(), ensure_ascii=False, separators=(",", ":")),
-        )
-        for event, data in heard
-        if not event.replayed
-    ]
-    if news and store.deliveries.plan_for_webhooks(work, news):
-        store.hints.leave(work, work.now)
-
-
-def _site_of(event: Envelope, data: dict[str, Any]) -> str | None:
-    """Return the site of which an event tells, ``None`` when it concerns the whole regency."""
-    _, marker, site = event.source.partition("/sites/")
-    if marker:
-        return site
-    if "site" in data:
-        return str(data["site"]["id"]) if isinstance(data["site"], dict) else str(data["site"])
-    return next((str(part["site"]) for part in data.values() if isinstance(part, dict) and part.get("site")), None)
+def _hear(work: UnitOfWork, heard: Heard, tickets: Sequence[str], courier: Courier | None) -> Mapping[str, int]:
+    """Plan events for webhooks; return the newest version heard of by ticket with subscribers."""
+    audience = store.audience_of(work, tickets, filters_of(heard))
+    if audience.webhooks:
+        plan_for_webhooks(work, heard, audience.webhooks, courier)
+    return audience.subscribed

@@ -14,32 +14,34 @@ from services.chassis.database import UnitOfWork
 from services.ticketing.domain import CounterSession, QueueRefusal, Ticket
 from services.ticketing.store.tables import from_row, tickets_of
 
-_COLUMNS = "counter, site, business_date, status, reason, officer, since"
 # Something to lock, so that of two who open it for the first time one sees the other.
 _BEGIN = sa.text("""
     INSERT INTO counter_session (counter, site, business_date, status, officer, since)
     VALUES (:counter, :site, :business_date, 'closed', '', :now) ON CONFLICT (counter) DO NOTHING
 """)
-_LOCK = sa.text(f"SELECT {_COLUMNS} FROM counter_session WHERE counter = :counter FOR UPDATE")  # noqa: S608 - a constant
-_OF_OFFICER = sa.text(f"""
-    SELECT {_COLUMNS} FROM counter_session
+_LOCK = sa.text(
+    "SELECT counter, site, business_date, status, reason, officer, since FROM counter_session WHERE counter = :counter FOR UPDATE"
+)
+_OF_OFFICER = sa.text("""
+    SELECT counter, site, business_date, status, reason, officer, since FROM counter_session
     WHERE officer = :officer AND status <> 'closed' AND business_date >= :after ORDER BY since DESC LIMIT 1
-""")  # noqa: S608 - a constant
+""")
 _KEEP = sa.text("""
     INSERT INTO counter_session (counter, site, business_date, status, reason, officer, since)
     VALUES (:counter, :site, :business_date, :status, :reason, :officer, :since)
     ON CONFLICT (counter) DO UPDATE SET site = excluded.site, business_date = excluded.business_date, status = excluded.status,
         reason = excluded.reason, officer = excluded.officer, since = excluded.since
 """)
-_OPEN_OF_DAY = sa.text(f"""
-    SELECT {_COLUMNS} FROM counter_session
+_OPEN_OF_DAY = sa.text("""
+    SELECT counter, site, business_date, status, reason, officer, since FROM counter_session
     WHERE site = :site AND business_date = :business_date AND status <> 'closed' ORDER BY counter FOR UPDATE
-""")  # noqa: S608 - a constant
+""")
 
 
-_OF_DAY = sa.text(f"""
-    SELECT {_COLUMNS} FROM counter_session WHERE counter = :counter AND site = :site AND business_date = :business_date
-""")  # noqa: S608 - a constant
+_OF_DAY = sa.text("""
+    SELECT counter, site, business_date, status, reason, officer, since FROM counter_session
+    WHERE counter = :counter AND site = :site AND business_date = :business_date
+""")
 _AT_DESK = tickets_of(
     sa.text("""
     SELECT * FROM ticket

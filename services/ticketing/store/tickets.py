@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,20 +17,16 @@ from services.chassis.database import UnitOfWork
 from services.ticketing.domain import AT_COUNTER_STATES, OPEN_STATES, QueueRefusal, Ticket
 from services.ticketing.store.tables import Row, columns_of, from_row, ticket, tickets_of
 
-_TICKET = """
+_PERIODS = sa.bindparam("periods", type_=JSONB)
+_INSERT_VISIT = sa.text("""
+    INSERT INTO visit (id, site, business_date, arrived_at) VALUES (CAST(:visit AS uuid), :site, :business_date, :arrived_at)
+""")
+_INSERT_TICKET = sa.text("""
     INSERT INTO ticket (id, visit, site, business_date, agency, service, prefix, number, channel, status,
         priority_class, arrived_at, issued_at, recalls, returns, transferred_from, leg, periods, version)
     VALUES (CAST(:id AS uuid), CAST(:visit AS uuid), :site, :business_date, :agency, :service, :prefix, :number, :channel,
         :status, :priority_class, :arrived_at, :issued_at, 0, 0, CAST(:transferred_from AS uuid), :leg, :periods, :version)
-"""
-_PERIODS = sa.bindparam("periods", type_=JSONB)
-_INSERT_TICKET = sa.text(_TICKET).bindparams(_PERIODS)
-_INSERT_VISIT_AND_TICKET = sa.text(f"""
-    WITH arrived AS (
-        INSERT INTO visit (id, site, business_date, arrived_at)
-        VALUES (CAST(:visit AS uuid), :site, :business_date, :arrived_at)
-    ) {_TICKET}
-""").bindparams(_PERIODS)  # noqa: S608 - constants only
+""").bindparams(_PERIODS)
 
 _OVERDUE_PRINTING = sa.text("""
     SELECT CAST(id AS text) FROM ticket WHERE status = 'printing' AND issued_at < :before ORDER BY issued_at LIMIT 500
@@ -93,19 +90,23 @@ _LOCKED_AND_AT_ITS_COUNTER = tickets_of(
 """)
 )
 
-# Who is next: the priority lane first, then arrival. Nobody once the day is closed, also while its tickets expire.
+# Who is next: the priority lane first, then arrival. The first of each service is found, and locked, in its own queue.
+# Nobody once the day is closed, also while its tickets expire.
 _NEXT_AND_AT_COUNTER = tickets_of(
     sa.text("""
     WITH it AS (
-        SELECT * FROM ticket
-        WHERE status = 'waiting' AND site = :site AND business_date = :business_date AND service IN :services
-          AND EXISTS (SELECT FROM queue_day WHERE site = :site AND business_date = :business_date AND closed_at IS NULL)
-        ORDER BY priority_class IS NULL, coalesce(turn_at, arrived_at), number LIMIT 1 FOR UPDATE OF ticket
+        SELECT first.* FROM jsonb_array_elements_text(CAST(:services AS jsonb)) AS offered(service) CROSS JOIN LATERAL (
+            SELECT * FROM ticket
+            WHERE status = 'waiting' AND site = :site AND business_date = :business_date AND ticket.service = offered.service
+            ORDER BY priority_class IS NULL, coalesce(turn_at, arrived_at), number LIMIT 1 FOR UPDATE
+        ) AS first
+        WHERE EXISTS (SELECT FROM queue_day WHERE site = :site AND business_date = :business_date AND closed_at IS NULL)
+        ORDER BY priority_class IS NULL, coalesce(turn_at, arrived_at), number LIMIT 1
     )
     SELECT true AS is_it, it.* FROM it UNION ALL
     SELECT false AS is_it, ticket.* FROM ticket WHERE counter = :counter AND status = 'called' UNION ALL
     SELECT false AS is_it, ticket.* FROM ticket WHERE counter = :counter AND status = 'serving'
-    """).bindparams(sa.bindparam("services", expanding=True))
+    """)
 )
 
 # The first of either lane, and how many regular tickets the counter has called since its last priority call.
@@ -115,21 +116,29 @@ _FIRST_OF_LANES_AND_AT_COUNTER = tickets_of(
         SELECT CAST(regular_calls->>:counter AS integer) AS regular_calls FROM queue_day
         WHERE site = :site AND business_date = :business_date AND closed_at IS NULL
     ), priority AS (
-        SELECT ticket.* FROM ticket
-        WHERE status = 'waiting' AND site = :site AND business_date = :business_date AND service IN :services
-          AND priority_class IS NOT NULL AND EXISTS (SELECT FROM day)
-        ORDER BY coalesce(turn_at, arrived_at), number LIMIT 1 FOR UPDATE OF ticket
+        SELECT first.* FROM jsonb_array_elements_text(CAST(:services AS jsonb)) AS offered(service) CROSS JOIN LATERAL (
+            SELECT * FROM ticket
+            WHERE status = 'waiting' AND site = :site AND business_date = :business_date AND ticket.service = offered.service
+              AND priority_class IS NOT NULL
+            ORDER BY priority_class IS NULL, coalesce(turn_at, arrived_at), number LIMIT 1 FOR UPDATE
+        ) AS first
+        WHERE EXISTS (SELECT FROM day)
+        ORDER BY coalesce(turn_at, arrived_at), number LIMIT 1
     ), regular AS (
-        SELECT ticket.* FROM ticket
-        WHERE status = 'waiting' AND site = :site AND business_date = :business_date AND service IN :services
-          AND priority_class IS NULL AND EXISTS (SELECT FROM day)
-        ORDER BY coalesce(turn_at, arrived_at), number LIMIT 1 FOR UPDATE OF ticket
+        SELECT first.* FROM jsonb_array_elements_text(CAST(:services AS jsonb)) AS offered(service) CROSS JOIN LATERAL (
+            SELECT * FROM ticket
+            WHERE status = 'waiting' AND site = :site AND business_date = :business_date AND ticket.service = offered.service
+              AND priority_class IS NULL
+            ORDER BY priority_class IS NULL, coalesce(turn_at, arrived_at), number LIMIT 1 FOR UPDATE
+        ) AS first
+        WHERE EXISTS (SELECT FROM day)
+        ORDER BY coalesce(turn_at, arrived_at), number LIMIT 1
     )
     SELECT 'priority' AS part, day.regular_calls, priority.* FROM priority, day UNION ALL
     SELECT 'regular' AS part, day.regular_calls, regular.* FROM regular, day UNION ALL
     SELECT 'counter' AS part, NULL, ticket.* FROM ticket WHERE counter = :counter AND status = 'called' UNION ALL
     SELECT 'counter' AS part, NULL, ticket.* FROM ticket WHERE counter = :counter AND status = 'serving'
-    """).bindparams(sa.bindparam("services", expanding=True))
+    """)
 )
 
 
@@ -147,7 +156,8 @@ class Heads:
 
 def insert(work: UnitOfWork, new: Ticket) -> None:
     """Store a new visit with its first ticket."""
-    work.later(_INSERT_VISIT_AND_TICKET, columns_of(new))
+    work.later(_INSERT_VISIT, {name: getattr(new, name) for name in ("visit", "site", "business_date", "arrived_at")})
+    insert_next(work, new)
 
 
 def insert_next(work: UnitOfWork, new: Ticket) -> None:
@@ -217,13 +227,13 @@ def next_and_at_counter(
 
     The latter of whatever day, by number; they are not locked. Nobody is next on a day that is closed.
     """
-    wanted = {"site": site, "business_date": business_date, "services": list(services), "counter": counter}
+    wanted = {"site": site, "business_date": business_date, "services": json.dumps(list(services)), "counter": counter}
     return _split(work, _NEXT_AND_AT_COUNTER, wanted)
 
 
 def heads_and_at_counter(work: UnitOfWork, site: str, business_date: date, services: Sequence[str], counter: str) -> Heads:
     """Return the first of either lane who waits for any of these services. Nobody is next on a day that is closed."""
-    wanted = {"site": site, "business_date": business_date, "services": list(services), "counter": counter}
+    wanted = {"site": site, "business_date": business_date, "services": json.dumps(list(services)), "counter": counter}
     rows = work.execute(_FIRST_OF_LANES_AND_AT_COUNTER, wanted).mappings().all()
     first = {row["part"]: from_row(row) for row in rows if row["part"] != "counter"}
     at_counter = _by_number(from_row(row) for row in rows if row["part"] == "counter")

@@ -56,7 +56,7 @@ def finder(consumer, owner) -> GapFinder:
 def deliver(consumer: Consumer, finder: GapFinder, *events: Envelope) -> None:
     for each in events:
         consumer.inbox.receive(each)
-        finder.touched(each.regency)
+        finder.arrived([each])
 
 
 def marks(database: Database, regency: str) -> dict[str, int]:
@@ -214,7 +214,6 @@ def test_a_new_process_knows_what_the_former_one_had(stepped, consumer, owner, r
     deliver(consumer, watching(consumer, owner), *numbered(regency, 1, 3))
     owner.has(*numbered(regency, 1, 3))
     fresh = watching(consumer, owner)
-    fresh.touched(regency)
     fresh.compare()
     fresh.sweep()
     assert owner.reads == []
@@ -312,6 +311,7 @@ def test_a_regency_that_only_the_owner_has_is_passed_over_until_it_is_here_too(s
 @pytest.fixture
 def running(consumer, owner, monkeypatch) -> Iterator[GapFinder]:
     monkeypatch.setattr("services.chassis.gaps.SWEEP_SECONDS", 0.02)
+    monkeypatch.setattr("services.chassis.gaps.LOOK_SECONDS", 0.0)
     finder = GapFinder(consumer.inbox, owner, grace=0.05, compare_every=0.1)
     threading.Thread(target=finder.run, daemon=True).start()
     yield finder
@@ -324,6 +324,44 @@ def test_the_watch_fetches_what_is_missing_even_in_a_quiet_evening(stepped, runn
     eventually(lambda: marks(stepped, regency) == {"main": 3})
     owner.has(event(regency, 4))
     eventually(lambda: marks(stepped, regency) == {"main": 4})
+
+
+def test_where_there_are_more_regencies_than_turns_in_a_round_all_are_caught_up_and_a_hole_is_closed(
+    stepped, consumer, owner, new_regency, monkeypatch
+):
+    monkeypatch.setattr("services.chassis.gaps.SWEEP_SECONDS", 0.02)
+    monkeypatch.setattr("services.chassis.rota.MOST_IN_A_ROUND", 2)
+    monkeypatch.setattr("services.chassis.rota.CALM_IN_A_ROUND", 1)
+    regencies = [new_regency() for _ in range(4)]
+    for regency in regencies:
+        owner.has(*numbered(regency, 1, 2))
+    finder = GapFinder(consumer.inbox, owner, grace=0.05, compare_every=3600, lanes=2)
+    threading.Thread(target=finder.run, daemon=True).start()
+    try:
+        eventually(lambda: all(marks(stepped, regency) == {"main": 2} for regency in regencies))
+        owner.has(*numbered(regencies[-1], 3, 4))
+        for regency in regencies[:-1]:
+            deliver(consumer, finder, *numbered(regency, 3, 4))
+        deliver(consumer, finder, event(regencies[-1], 4))  # no comparison comes: the hole itself shows
+        eventually(lambda: all(marks(stepped, regency) == {"main": 4} for regency in regencies))
+    finally:
+        finder.stop()
+    assert finder.finished.wait(5)
+
+
+def test_what_a_restored_database_lacks_is_fetched_although_it_had_arrived(stepped, consumer, finder, owner, administration, regency):
+    owner.has(*numbered(regency, 1, 4))
+    deliver(consumer, finder, *numbered(regency, 1, 2))
+    finder.sweep()
+    deliver(consumer, finder, *numbered(regency, 3, 4))
+    for table in ("inbox WHERE sequence > 2", f"copy WHERE event_id <> ALL(ARRAY{ids(numbered(regency, 1, 2))})"):
+        administration.run(f"DELETE FROM {schema(regency)}.{table}")
+    finder.sweep()
+    finder.compare()
+    finder.sweep()
+    finder.sweep()
+    assert marks(stepped, regency) == {"main": 4}
+    assert len(copies(administration, regency)) == 4
 
 
 def test_the_watch_survives_everything_and_goes_on(stepped, running, owner, regency):

@@ -17,6 +17,7 @@ from services.chassis.handling import DEADLY, MOST_BEGINNINGS
 from services.chassis.outcomes import FIRST_PAUSE, MAX_ATTEMPTS
 from tests.integration.chassis.conftest import schema
 from tests.integration.chassis.consuming import Consumer, SteppedClock, copies, event, rows
+from tests.messages import first_words, watched
 
 pytestmark = pytest.mark.integration
 
@@ -396,13 +397,14 @@ def test_one_that_is_still_being_handled_elsewhere_is_not_given_up(stepped, admi
     assert administration.count(f"{schema(regency)}.handling") == 0
 
 
-def test_an_event_on_its_first_way_costs_one_statement_beside_its_handler(consumer, stepped, regency):
-    statements: list[str] = []
-    engine = stepped._pools[""]._engine
-    sa.event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+def test_an_event_on_its_first_way_costs_one_statement_beside_its_handler(consumer, regency, monkeypatch):
     consumer.inbox._handler = lambda work, event: None
-    consumer.inbox.receive(event(regency, 1))
-    assert [statement.split()[0] for statement in statements] == ["INSERT", "COMMIT"], "the claim, with which the regency is entered"
+    consumer.inbox.receive(event(regency, 1))  # on a connection that is new
+    messages = watched(monkeypatch)
+    consumer.inbox.receive(event(regency, 2))
+    assert [first_words(message) for message in messages] == [["BEGIN", "SELECT", "INSERT"], ["COMMIT"]], (
+        "the regency is entered with the claim"
+    )
 
 
 # --- a lock that somebody keeps

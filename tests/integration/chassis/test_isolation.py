@@ -193,7 +193,7 @@ def test_the_role_of_one_transaction_does_not_last_into_the_next(ledger_url, pro
         with database.platform_work() as work:
             seen.append(work.execute(sa.text("SELECT current_user, current_schema, pg_backend_pid()")).one())
     state = "SELECT current_user, current_setting('search_path'), current_setting('statement_timeout'), current_setting('lock_timeout')"
-    with database._pools[HOME].turn(1.0) as engine, engine.connect() as connection:
+    with database._pools[HOME].turn(1.0, "") as engine, engine.connect() as connection:
         left = connection.exec_driver_sql(state).one()
     database.close()
     login = sa.make_url(ledger_url).username

@@ -361,7 +361,7 @@ def test_an_item_that_fails_is_put_aside_and_retried_and_the_others_follow(admin
     assert news(administration, regency) == 0, "in a retry it is no news either"
     clock.advance(3600)
     consumer.inbox.receive(event(regency, 10))
-    finder.touched(regency)
+    finder.arrived([event(regency, 10)])
     finder.sweep()
     assert list(rows(administration, regency)) == [10], "no trace of it is kept for ever"
 

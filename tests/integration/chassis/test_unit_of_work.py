@@ -326,7 +326,7 @@ def test_a_server_that_is_not_there_means_unavailable(regency):
 
 
 def test_one_statement_serves_regencies_whose_tables_differ_during_a_migration(ledger_url, provisioner, administration, new_regency):
-    """Server-side prepared statements would fail here: "cached plan must not change result type"."""
+    """A statement that was prepared for both would fail here: "cached plan must not change result type"."""
     database = Database("ledger", ledger_url, pool_size=1)
     old, new = new_regency(), new_regency()
     administration.run(f"ALTER TABLE {schema(new)}.entry ALTER COLUMN amount TYPE text")

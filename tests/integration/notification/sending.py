@@ -84,11 +84,15 @@ class Sending:
     def states(self, **filters: Any) -> list[str]:
         return [delivery["state"] for delivery in self.deliveries(**filters)]
 
-    def hear(self, told: Sequence[Happening]) -> None:
+    def hear(self, told: Sequence[Happening], courier: usecases.Courier | None = None) -> None:
         """Apply events past the inbox, each in a transaction of its own."""
         for happening in told:
-            with self.work() as work:
-                usecases.apply_ticket_events(work, [happening.envelope(self.regency)])
+            self.hear_together([happening], courier)
+
+    def hear_together(self, told: Sequence[Happening], courier: usecases.Courier | None = None) -> None:
+        """Apply events past the inbox in one transaction."""
+        with self.work() as work:
+            usecases.apply_ticket_events(work, [happening.envelope(self.regency) for happening in told], courier)
 
     def channels(self, *, retries: Retries = QUICK, poster: Poster | None = None) -> list[Channel]:
         delivery = self.settings.delivery
@@ -97,10 +101,14 @@ class Sending:
             channels.append(MailChannel(delivery, self.keyring, retries=retries))
         return channels
 
+    def dispatcher(self, *, limits: Limits | None = None, **options: Any) -> Dispatcher:
+        """A dispatcher that follows no hints yet."""
+        return Dispatcher(self.database, self.channels(**options), limits=limits)
+
     @contextmanager
     def dispatching(self, *, limits: Limits | None = None, **options: Any) -> Iterator[Dispatcher]:
         """Run a dispatcher, as one replica does."""
-        dispatcher = Dispatcher(self.database, self.channels(**options), limits=limits)
+        dispatcher = self.dispatcher(limits=limits, **options)
         thread = threading.Thread(target=dispatcher.run, daemon=True)
         thread.start()
         try:
@@ -108,7 +116,7 @@ class Sending:
         finally:
             dispatcher.stop()
             thread.join(30)
-            self.database.committed.remove(dispatcher.wake)
+            self.database.roused.remove(dispatcher.wake)
             assert not thread.is_alive()
 
     def wait_states(self, *states: str, within: float = 15.0, **filters: Any) -> None:

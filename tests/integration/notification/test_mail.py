@@ -223,7 +223,7 @@ class TestSubscriptions:
             heard = thread.submit(sending.hear, happened[-1:])
             with pytest.raises(TimeoutError):
                 heard.result(0.3)
-            work.connection.commit()
+            work.execute(sa.text("COMMIT"))
             heard.result(10)
         assert [each["event_type"] for each in sending.deliveries()] == ["mpp.ticket.completed"]
 

@@ -154,7 +154,7 @@ def test_a_letter_that_found_the_database_away_goes_out_when_it_is_back(sending,
 
     mailbox.at_rcpt = away
     sending.hear(told[1:])
-    eventually(lambda: outage.began and "outcome_waits" in process.log.read_text(), within=20)
+    eventually(lambda: outage.began and "outcomes_wait" in process.log.read_text(), within=20)
     assert not mailbox.arriving.is_set(), "the text was sent though nothing could be written down"
     outage.end()
     sending.wait_states("delivered")

@@ -1,6 +1,7 @@
 """The rounds that close days and measure: nobody forgotten, nobody kept waiting by another's trouble."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -126,6 +127,26 @@ def test_they_trust_no_schedule_made_by_a_clock_that_was_set_back(province, mall
     mall.take(mall.ktp)
     province.clock.instant = MIDNIGHT
     assert rounds.close_ended_days(province.database) == 1
+
+
+def test_where_there_are_more_regencies_than_one_round_measures_the_next_ones_have_their_turn(province):
+    malls = [province.mall() for _ in range(3)]
+    for mall in malls:
+        mall.take(mall.ktp)
+    measured: list[str] = []
+    work = province.database.regency_work
+
+    def noted(regency: str, **settings: Any) -> Any:
+        measured.append(regency)
+        return work(regency, **settings)
+
+    province.database.regency_work = noted
+    regencies = province.database.regencies()
+    for _ in range(2):
+        rounds.measure_pressure(province.database, most=len(regencies) - 1)
+    del province.database.regency_work
+    assert measured == [*regencies, *regencies[: len(regencies) - 2]]
+    assert all(TICKETS_WAITING.labels(mall.regency, mall.site, "regular")._value.get() == 1 for mall in malls)
 
 
 def test_they_measure_past_a_regency_that_fails(province):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from services.chassis.gathering import MOST_QUIET, Gathering
+from services.chassis.gathering import MOST_AT_FIRST, MOST_QUIET, Gathering
 from tests.processes import eventually
 
 pytestmark = pytest.mark.unit
@@ -99,8 +99,8 @@ def sizes_of_groups(desk: Desk, waiting: int) -> list[int]:
     return [len(items) for _, items in desk.handled[1:]]
 
 
-def test_groups_grow_to_their_limit_and_the_rest_goes_next(desk):
-    assert sizes_of_groups(desk, 15) == [2, 4, 4, 4, 1]
+def test_groups_grow_to_their_limit_and_the_rest_goes_next():
+    assert sizes_of_groups(Desk(most=4 * MOST_AT_FIRST), 8 * MOST_AT_FIRST) == [2 * MOST_AT_FIRST, 4 * MOST_AT_FIRST, 2 * MOST_AT_FIRST]
 
 
 def test_groups_that_take_long_become_smaller(desk, monkeypatch):

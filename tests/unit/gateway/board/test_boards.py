@@ -5,11 +5,12 @@ import json
 import pytest
 
 from gateway.board.boards import Boards
-from gateway.board.reconciliation import COMPARE_SECONDS
+from gateway.board.reconciliation import COMPARE_SECONDS, SECONDS_PER_COMPARISON
 from gateway.board.streams import HEARTBEAT, Stream, StreamLimits
 from gateway.board.watched_sites import IDLE_SECONDS
 from gateway.problems import Refusal
 from services.chassis.errors import BrokerUnavailable, DomainError, Unavailable
+from services.chassis.tenancy import stream_of
 from tests.platform.boards import recomputed, reduced
 from tests.unit.gateway.board.day import COUNTERS, REGENCY, SITE, Day
 
@@ -28,6 +29,7 @@ class Ticketing:
         self.day = day
         self.asked = []
         self.failure = None
+        self.heads = []
 
     def call(self, service, method, payload, context):
         self.asked.append(method)
@@ -35,6 +37,8 @@ class Ticketing:
             raise self.failure
         if method == "get_site_day":
             return self.day.snapshot()
+        if method == "stream_heads":
+            return self.heads
         if method == "get_site_heads":
             return [{"site": site, "sequence": self.day.sequence, "paces": self.day.paces} for site in payload["sites"]]
         return {**self.day.tickets[payload["id"]], "position": 1, "estimated_wait_seconds": 0}
@@ -237,6 +241,60 @@ class TestFollowing:
         gateway.pass_by(COMPARE_SECONDS)
         gateway.pass_by(0.1)
         assert gateway.board()["services"][2]["estimated_wait_seconds"] == 400
+
+
+class TestHundredsOfRegencies:
+    REGENCIES = tuple(f"r{number:03d}" for number in range(200))
+
+    @pytest.fixture
+    def gateway(self, monkeypatch):
+        gateway = Gateway(monkeypatch)
+        gateway.day.take()
+        sources = {each: stream_of("ticketing", each, SITE) for each in self.REGENCIES}
+        gateway.ticketing.heads = [{"source": source, "regency": each, "sequence": 1} for each, source in sources.items()]
+        for each in self.REGENCIES:
+            gateway.boards.board(each, SITE, 1.0)
+        return gateway
+
+    def live(self, gateway):
+        return tuple(each for each in self.REGENCIES if gateway.boards.board(each, SITE, 1.0).live)
+
+    def test_all_stay_live_although_each_is_compared_only_now_and_then(self, gateway):
+        for _ in range(60):
+            gateway.pass_by(1.0)
+            assert self.live(gateway) == self.REGENCIES
+        seconds_of_a_round = SECONDS_PER_COMPARISON * len(self.REGENCIES)
+        assert gateway.ticketing.asked.count("get_site_heads") <= len(self.REGENCIES) * (60 / seconds_of_a_round + 1)
+        assert gateway.ticketing.asked.count("get_site_day") == len(self.REGENCIES)
+
+    def test_silence_of_ticketing_is_said_on_all(self, gateway):
+        gateway.ticketing.failure = Unavailable("away")
+        for _ in range(14):
+            gateway.pass_by(1.0)
+        assert self.live(gateway) == ()
+
+    def test_one_whose_database_is_away_is_not_told_live(self, gateway):
+        del gateway.ticketing.heads[7]
+        answer = gateway.ticketing.call
+
+        def call(service, method, payload, context):
+            silent = method == "get_site_heads" and context.regency == self.REGENCIES[7]
+            return [] if silent else answer(service, method, payload, context)
+
+        gateway.ticketing.call = call
+        for _ in range(14):
+            gateway.pass_by(1.0)
+        assert set(self.REGENCIES) - set(self.live(gateway)) == {self.REGENCIES[7]}
+
+    def test_a_published_event_that_does_not_come_is_fetched(self, gateway):
+        gateway.day.take()
+        gateway.ticketing.heads[7]["sequence"] = 2
+        answer = gateway.ticketing.call
+        gateway.ticketing.call = lambda service, method, *rest: [] if method == "get_site_heads" else answer(service, method, *rest)
+        for _ in range(8):
+            gateway.pass_by(1.0)
+        assert gateway.ticketing.asked.count("get_site_day") == len(self.REGENCIES) + 1
+        assert json.loads(gateway.boards.board(self.REGENCIES[7], SITE, 1.0).body)["sequence"] == 2
 
 
 class TestOutage:

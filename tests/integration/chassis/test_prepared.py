@@ -1,0 +1,105 @@
+"""Statements are planned once for a connection and a regency, and what was planned is never a reason to fail."""
+
+import pytest
+import sqlalchemy as sa
+
+from services.chassis.database import Database
+from services.chassis.errors import DatabaseUnavailable
+from tests.integration.chassis.conftest import schema
+from tests.messages import first_words, watched
+
+pytestmark = pytest.mark.integration
+
+INSERT = sa.text("INSERT INTO entry (account, amount) VALUES (:account, :amount)")
+ALL = sa.text("SELECT * FROM entry WHERE account = :account")
+PID = sa.text("SELECT pg_backend_pid()")
+PREPARED = sa.text("SELECT statement FROM pg_prepared_statements ORDER BY prepare_time")
+
+
+@pytest.fixture
+def narrow(provisioner, ledger_url):
+    """A database with one connection."""
+    database = Database("ledger", ledger_url, pool_size=1)
+    yield database
+    database.close()
+
+
+def entries(database: Database, regency: str) -> list[str]:
+    with database.regency_work(regency) as work:
+        return [row.account for row in work.execute(ALL, {"account": "a"})]
+
+
+def prepared(database: Database, regency: str) -> list[str]:
+    with database.regency_work(regency) as work:
+        return list(work.execute(PREPARED).scalars())
+
+
+def test_a_statement_is_prepared_once_for_each_regency(narrow, new_regency):
+    first, second = new_regency(), new_regency()
+    for _ in range(3):
+        for regency in (first, second):
+            assert entries(narrow, regency) == []
+    assert prepared(narrow, first).count("SELECT * FROM entry WHERE account = $1") == 2
+
+
+def test_a_connection_keeps_only_so_many(narrow, regency, monkeypatch):
+    monkeypatch.setattr("services.chassis.round_trips.PREPARED_AT_MOST", 3)
+    with narrow.regency_work(regency) as work:
+        work.execute(INSERT, {"account": "a", "amount": 1})
+    assert entries(narrow, regency) == entries(narrow, regency) == ["a"]
+    assert len(prepared(narrow, regency)) == 3
+
+
+def test_a_statement_that_fails_leaves_nothing_behind_that_fails(narrow, regency, monkeypatch):
+    wrong = sa.text("SELECT nothing FROM entry")
+    messages = watched(monkeypatch)
+
+    def fail() -> None:
+        with narrow.regency_work(regency) as work:
+            work.later(INSERT, {"account": "a", "amount": 1})
+            work.later(wrong, {})
+            work.later(INSERT, {"account": "a", "amount": 2})
+            work.flush()
+
+    for _ in range(2):
+        with pytest.raises(sa.exc.ProgrammingError):
+            fail()
+    assert first_words(messages[-1])[-4:] == ["INSERT", "SELECT", "INSERT", "SELECT"]
+    assert entries(narrow, regency) == []
+
+
+def test_numbers_of_any_size_meet_the_same_column(narrow, regency):
+    amounts = (1, 40_000, 2_000_000_000)
+    with narrow.regency_work(regency) as work:
+        work.execute(INSERT, [{"account": "a", "amount": amount} for amount in amounts])
+        assert [row.amount for row in work.execute(ALL, {"account": "a"})] == list(amounts)
+
+
+def test_a_migration_under_way_disturbs_nobody_who_has_just_begun(narrow, administration, regency):
+    assert entries(narrow, regency) == entries(narrow, regency) == []
+    administration.run(f"ALTER TABLE {schema(regency)}.entry ADD COLUMN more text")
+    assert entries(narrow, regency) == []
+
+
+def test_a_migration_in_the_middle_means_try_again(narrow, administration, regency):
+    assert entries(narrow, regency) == []
+
+    def overtaken() -> None:
+        with narrow.regency_work(regency) as work:
+            work.execute(PID)
+            administration.run(f"ALTER TABLE {schema(regency)}.entry ADD COLUMN more text")
+            work.execute(ALL, {"account": "a"})
+
+    with pytest.raises(DatabaseUnavailable):
+        overtaken()
+    assert entries(narrow, regency) == []
+
+
+def test_a_regency_gets_the_connection_that_served_it_last(database, new_regency):
+    first, second = new_regency(), new_regency()
+    with database.regency_work(first) as one, database.regency_work(second) as other:
+        served = {first: one.execute(PID).scalar_one(), second: other.execute(PID).scalar_one()}
+    assert served[first] != served[second]
+    for regency in (first, second, second, first):
+        with database.regency_work(regency) as work:
+            assert work.execute(PID).scalar_one() == served[regency]
