@@ -19,7 +19,19 @@ _TAKE_NUMBER = sa.text("""
                 CAST(:prefix AS text), coalesce(CAST(day.numbers->>:prefix AS integer), 0) + 1),
             closes_at = excluded.closes_at,
             last_arrival_at = greatest(excluded.last_arrival_at, day.last_arrival_at + interval '1 microsecond')
-    RETURNING CAST(numbers->>:prefix AS integer) AS number, last_arrival_at AS arrived_at, closed_at, old.site IS NULL AS opened
+""")
+
+# After that lock nobody else takes a number, so those who wait now are all that wait before the new one.
+_TAKEN = sa.text("""
+    SELECT CAST(numbers->>:prefix AS integer) AS number, last_arrival_at AS arrived_at, closed_at,
+        (SELECT sum(CAST(value AS integer)) FROM jsonb_each_text(numbers)) = 1 AS opened,
+        (SELECT count(*) FROM ticket
+            WHERE status = 'waiting' AND site = :site AND business_date = :business_date AND service = :service
+            AND (priority_class IS NOT NULL OR NOT :priority)) AS ahead,
+        (SELECT count(*) FROM catalog_copy WHERE kind = 'counter' AND data->>'site' = :site
+            AND data->>'active' = 'true' AND data->'services' ? :service) AS counters,
+        (SELECT mean_seconds FROM service_pace WHERE site = :site AND service = :service) AS mean_seconds
+    FROM queue_day WHERE site = :site AND business_date = :business_date
 """)
 
 _LOCK_DAY = sa.text("SELECT FROM queue_day WHERE site = :site AND business_date = :business_date FOR UPDATE")
@@ -48,15 +60,25 @@ class TakenNumber:
     """When the day was closed: then the number must not be used, and the transaction not be committed."""
     opened: bool
     """Whether this is the day's first number."""
+    ahead: int
+    """Who waits for the same service and is called before."""
+    counters: int
+    """Those that serve it."""
+    mean_seconds: float | None
+    """How long serving takes of late, ``None`` when it was never observed."""
 
 
-def take_number(work: UnitOfWork, site: str, business_date: date, prefix: str, closes_at: datetime) -> TakenNumber:
-    """Lock the site's day (opening it if need be) and take the next number of a prefix."""
-    row = work.execute(
-        _TAKE_NUMBER,
-        {"site": site, "business_date": business_date, "prefix": prefix, "now": work.now, "closes_at": closes_at},
-    ).one()
-    return TakenNumber(row.number, row.arrived_at, row.closed_at, row.opened)
+def take_number(
+    work: UnitOfWork, site: str, business_date: date, prefix: str, closes_at: datetime, service: str, *, priority: bool
+) -> TakenNumber:
+    """Lock the site's day (opening it if need be) and take the next number of a prefix, in one round trip.
+
+    :param service: for which one waits, in its priority lane or behind all.
+    """
+    day = {"site": site, "business_date": business_date, "prefix": prefix}
+    work.later(_TAKE_NUMBER, {**day, "now": work.now, "closes_at": closes_at})
+    row = work.execute(_TAKEN, {**day, "service": service, "priority": priority}).one()
+    return TakenNumber(**row._mapping)
 
 
 def lock_day(work: UnitOfWork, site: str, business_date: date) -> None:

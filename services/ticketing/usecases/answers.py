@@ -23,8 +23,13 @@ def answer_of_row(row: store.Row) -> dict[str, Any]:
     ahead = row["ahead"]
     if ahead is None:
         return answer(store.from_row(row))
-    wait = domain.estimated_wait(ahead, row["mean_seconds"], row["counters"])
-    return {**answer(store.from_row(row)), "position": ahead + 1, "estimated_wait_seconds": wait}
+    return waiting_answer(store.from_row(row), ahead, row["mean_seconds"], row["counters"])
+
+
+def waiting_answer(ticket: Ticket, ahead: int, mean_seconds: float | None, counters: int) -> dict[str, Any]:
+    """Return the answer for a ticket that waits behind so many."""
+    wait = domain.estimated_wait(ahead, mean_seconds, counters)
+    return {**public_ticket(ticket), "position": ahead + 1, "estimated_wait_seconds": wait}
 
 
 def answer(ticket: Ticket) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def call_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
 def recall_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """Call again; at most as often as the site's policy allows."""
     ticket = staffs_ticket(work, data["id"])
-    site = store.catalog_entities(work, ("site", ticket.site))["site"]
+    site = store.catalog_entities(work, site=ticket.site)["site"]
     domain.check_recall(ticket, site["policy"]["max_recalls"])
     return change(work, ticket, "recall")
 

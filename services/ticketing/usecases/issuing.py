@@ -10,7 +10,7 @@ from services.chassis.errors import DomainError
 from services.chassis.settings import Settings
 from services.ticketing import domain, store
 from services.ticketing.domain import Ticket
-from services.ticketing.usecases.answers import viewed
+from services.ticketing.usecases.answers import waiting_answer
 from services.ticketing.usecases.changing import tell_of_day, tell_of_ticket
 
 Entity = dict[str, Any]
@@ -28,7 +28,8 @@ def issue_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         raise DomainError("service_inactive", service=service["id"])
     prefix = domain.prefix_at(agency, site["id"])
     today = domain.business_date(work.now, site["timezone"])
-    taken = store.take_number(work, site["id"], today, prefix, domain.end_of_day(today, site["timezone"]))
+    closes_at, priority = domain.end_of_day(today, site["timezone"]), data["priority_class"] is not None
+    taken = store.take_number(work, site["id"], today, prefix, closes_at, service["id"], priority=priority)
     if taken.closed_at is not None:
         raise DomainError("day_closed", business_date=today.isoformat())
     if taken.opened:
@@ -53,7 +54,7 @@ def issue_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     )
     store.insert(work, ticket)
     tell_of_ticket(work, "ticket.issued", ticket)
-    return viewed(work, ticket.id)
+    return waiting_answer(ticket, taken.ahead, taken.mean_seconds, taken.counters)
 
 
 def with_token(settings: Settings, answer: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def with_token(settings: Settings, answer: dict[str, Any]) -> dict[str, Any]:
 def _offered(work: UnitOfWork, site: str, service: str) -> tuple[Entity, Entity, Entity]:
     """Return site, service and the service's agency; refuses with ``<kind>_unknown``."""
     wanted = {"site": site, "service": service, "agency": domain.agency_of(service)}
-    known = store.catalog_entities(work, *wanted.items())
+    known = store.catalog_entities(work, **wanted)
     for kind, identifier in wanted.items():
         if kind not in known:
             raise DomainError(f"{kind}_unknown", **{kind: identifier})
