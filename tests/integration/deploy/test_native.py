@@ -127,6 +127,11 @@ def test_the_page_can_be_followed(tmp_path):
         path.stem for part in PARTS for path in (root / "etc/mpp").glob(f"{part}*.env")
     }
     assert " ".join(enabled) in done.stdout, "what the script says next is what the page does next"
+    order = [
+        next(n for n, line in enumerate(said) if line.startswith(what))
+        for what in ("mpp migrate", "systemctl enable --now mpp@", "mpp seed")
+    ]
+    assert order == sorted(order), "a part wants the databases, and what is loaded wants the parts"
     assert not any(secret in line for line in said for secret in secrets.values() if len(secret) == 64), "shown to who lists processes"
     assert (root / "etc/systemd/system/caddy.service.d/mpp.conf").read_text() == (OPERATIONS / "caddy-mpp.conf").read_text()
     assert "mpp backup create --all --keep 14" in (root / "etc/systemd/system/mpp-backup.service").read_text()
