@@ -149,7 +149,7 @@ def restore(file: Path, regencies: tuple[str, ...], everything: bool, replace: b
 _AFTERWARDS = """
 Now see to what no backup can know:
 - Accounts, passwords and devices are those of the backup. Block again who was blocked since: PATCH /v1/{regency}/accounts/{id}.
-- Restart the gateways: phones that followed a ticket would still be shown its later state.
+- Boards and phones that follow a ticket show the restored state within seconds; gateways need no restart.
 - Outside consumers: `mpp consumers list`; add those again that are missing, with --rotate. They have to read everything anew.
 - Letters that were on their way are `uncertain` and go out when somebody says so; webhooks were told again what was on its way.
 - `mpp keys rotate` tells whether MPP_ENCRYPTION_KEYS opens everything that came back."""

@@ -50,6 +50,12 @@ class Slot:
         for stream in list(self.streams):
             stream.push(message, chunk)
 
+    def end(self) -> None:
+        """End all streams; who still wants the topic comes again by itself."""
+        self.final = True
+        for stream in list(self.streams):
+            stream.wake()
+
 
 class StreamLimits:
     """How many streams there may be: of this process, and of one client address."""

@@ -33,6 +33,9 @@ BEHIND_SECONDS = 1.0
 DOUBT_SECONDS = 12.0
 """Without a sign from ticketing for so long, nobody knows whether a board is still true."""
 
+PUT_BACK = 1_000_000
+"""So many changes are not missed: a restore makes streams leap by it (``services.chassis.resuming.LEAP``)."""
+
 OUTAGE_SECONDS = 1.0
 """A connection that is back within this time is not worth a notice on every wall."""
 
@@ -133,7 +136,10 @@ class Watch:
         :param asked_sequence: what the projection had when the snapshot was asked for: an older one means that
             ticketing's history was put back.
         """
+        before = self.projection.sequence
         early = self.projection.begin(day, force=day["sequence"] < asked_sequence)
+        if day["sequence"] < asked_sequence or (before >= 0 and day["sequence"] - before >= PUT_BACK):
+            self._let_followers_ask_again()
         self.sign_at, self.true_at, self.behind = now, clock, None
         self.attempts, self.reload_at = 0, None
         self.hole_at = now if self.projection.has_hole else None
@@ -210,6 +216,12 @@ class Watch:
     def is_idle(self, since: float) -> bool:
         """Whether nobody has asked since, and nobody watches."""
         return self.asked_at < since and not self.slot.streams and not any(f.slot.streams for f in self.followers.values())
+
+    def _let_followers_ask_again(self) -> None:
+        """Forget what was known of tickets: after a restore their versions count anew, and some do not exist."""
+        for follower in self.followers.values():
+            follower.slot.end()
+        self.followers.clear()
 
     def forget_followers(self, since: float) -> None:
         """Forget tickets after which nobody has asked for a while."""

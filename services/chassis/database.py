@@ -132,7 +132,7 @@ class UnitOfWork(Work):
         self.rouses = False
         """Set when this unit leaves work for others of the process: they are woken after the commit."""
         self.measured: list[Callable[[], None]] = []
-        """What is shown in metrics once it is true: called after the commit."""
+        """What is shown in metrics, or begun, once it is true: called after the commit; must not raise."""
 
     def emit(self, event: Event) -> None:
         """Say what happened; written with the state at commit, the stream's row locked last."""

@@ -24,7 +24,11 @@ from sqlalchemy.exc import OperationalError
 
 from services.chassis.platform_functions import FUNCTIONS
 from services.chassis.revisions import CHASSIS_MIGRATIONS, NONE, NeededRevisions, Revisions
+from services.chassis.settings import SettingsError
 from services.chassis.tenancy import group_of, role_of, schema_of
+
+OLDEST_SERVER = 16
+"""The first PostgreSQL that grants a role to be set without being inherited, and the other way round."""
 
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "300s"
@@ -76,8 +80,15 @@ class Provisioner:
             raise ValueError(f"the database URL of {service} names no database or no user")
 
     def prepare(self) -> None:
-        """Create the service's login and database and bring the schema ``platform`` up to date."""
+        """Create the service's login and database and bring the schema ``platform`` up to date.
+
+        :raises SettingsError: the server is older than ``OLDEST_SERVER``; nothing was changed.
+        """
         with self._connected(self._admin, autocommit=True) as connection:
+            if (major := int(connection.scalar(sa.text("SHOW server_version_num")) or 0) // 10_000) < OLDEST_SERVER:
+                raise SettingsError(
+                    f"PostgreSQL {OLDEST_SERVER} or newer is needed; that of {self.service} is {major}. Nothing was changed."
+                )
             # Held until the connection closes: CREATE DATABASE runs outside any transaction.
             connection.execute(sa.text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": f"mpp:{self.service}:prepare"})
             self._ensure_login(connection)

@@ -21,8 +21,8 @@ from tests.processes import CHECKOUT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-CALM = [page for page in PAGES if blocks(page, "sh") and page not in ("install", "repair")]
-"""Pages that need nothing but an installed platform."""
+CALM = [page for page in PAGES if blocks(page, "sh") and page not in ("install", "native", "repair")]
+"""Pages that need nothing but an installed platform. `native` has a test of its own: tests/integration/deploy/test_native.py."""
 
 GIVEN_UP = str(uuid.uuid4())
 

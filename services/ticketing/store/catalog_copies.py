@@ -13,6 +13,10 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from services.chassis.database import UnitOfWork
 from services.ticketing.store.tables import catalog_copy
 
+_ENTITIES = sa.text("""
+    SELECT kind, data FROM catalog_copy
+    WHERE kind = 'site' AND id = :site OR kind = 'agency' AND id = :agency OR kind = 'service' AND id = :service
+""")
 _COUNTER_AND_SITE = sa.text("""
     SELECT counter.data AS counter, site.data AS site, session.status, session.business_date FROM catalog_copy counter
     JOIN catalog_copy site ON site.kind = 'site' AND site.id = counter.data->>'site'
@@ -32,10 +36,12 @@ def keep_catalog_entity(work: UnitOfWork, kind: str, entity: Mapping[str, Any]) 
     return work.execute(newer).rowcount == 1
 
 
-def catalog_entities(work: UnitOfWork, *keys: tuple[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the entities with the given ``(kind, id)`` by kind; what is not known is missing."""
-    wanted = sa.select(catalog_copy.c.kind, catalog_copy.c.data).where(sa.tuple_(catalog_copy.c.kind, catalog_copy.c.id).in_(keys))
-    return {row.kind: row.data for row in work.execute(wanted)}
+def catalog_entities(
+    work: UnitOfWork, *, site: str | None = None, agency: str | None = None, service: str | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the entities with the given ids by kind; what is not known is missing."""
+    rows = work.execute(_ENTITIES, {"site": site, "agency": agency, "service": service})
+    return {row.kind: row.data for row in rows}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError
 from services.contracts.queue_position import ahead_of
 from services.ticketing import domain, store
-from services.ticketing.domain import Period, Ticket
+from services.ticketing.domain import Period, QueuePolicy, Ticket
 
 
 def viewed(work: UnitOfWork, ticket_id: str) -> dict[str, Any]:
@@ -25,14 +25,22 @@ def answer_of_row(row: store.Row) -> dict[str, Any]:
     if row["queue"] is None:
         return answer(ticket)
     in_lane, in_other_lane = row["queue"]
+    policy = domain.policy_of({"policy": row["policy"]})
+    return waiting_answer(ticket, in_lane, in_other_lane, policy, row["mean_seconds"], row["counters"])
+
+
+def waiting_answer(
+    ticket: Ticket, in_lane: int, in_other_lane: int, policy: QueuePolicy, mean_seconds: float | None, counters: int
+) -> dict[str, Any]:
+    """Return the answer for a ticket that waits behind so many in its lane, beside so many in the other one."""
     ahead = ahead_of(
         has_priority=ticket.lane == "priority",
         in_lane=in_lane,
         in_other_lane=in_other_lane,
-        regular_per_priority=domain.policy_of({"policy": row["policy"]}).regular_per_priority,
+        regular_per_priority=policy.regular_per_priority,
     )
-    wait = domain.estimated_wait(ahead, row["mean_seconds"], row["counters"])
-    return {**answer(ticket), "position": ahead + 1, "estimated_wait_seconds": wait}
+    wait = domain.estimated_wait(ahead, mean_seconds, counters)
+    return {**public_ticket(ticket), "position": ahead + 1, "estimated_wait_seconds": wait}
 
 
 def answer(ticket: Ticket) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def on_open_day(work: UnitOfWork, ticket_id: str, command: str) -> tuple[Ticket,
 
 def site_of(work: UnitOfWork, ticket: Ticket) -> Mapping[str, Any]:
     """Return the site of a ticket."""
-    return store.catalog_entities(work, ("site", ticket.site))["site"]
+    return store.catalog_entities(work, site=ticket.site)["site"]
 
 
 def check_slip(work: UnitOfWork, secret: str, data: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from services.chassis.errors import DomainError
 from services.chassis.settings import Settings
 from services.ticketing import domain, store
 from services.ticketing.domain import Ticket
-from services.ticketing.usecases.answers import viewed
+from services.ticketing.usecases.answers import answer, waiting_answer
 from services.ticketing.usecases.changing import tell_of_day, tell_of_ticket
 from services.ticketing.usecases.visits import prerequisites_of
 
@@ -26,18 +26,21 @@ def issue_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     domain.check_channel(actor.role, data["channel"])
     domain.check_device_site(actor.site, data["site"])
     services = _in_order(work, [data["service"], *data["then"]])
-    first, site = _issued(work, data, services[0], "printing" if data["print"] else "waiting", leg=1 if services[1:] else None)
+    status = "printing" if data["print"] else "waiting"
+    first, site, taken = _issued(work, data, services[0], status, leg=1 if services[1:] else None)
     store.insert(work, first)
-    if first.status == "waiting":  # a number that is being printed is nobody's news yet
+    if status == "waiting":  # a number that is being printed is nobody's news yet
         tell_of_ticket(work, "ticket.issued", first)
-    legs = [_issued(work, data, service, "reserved", leg, site, first)[0] for leg, service in enumerate(services[1:], 2)]
+    legs = [_issued(work, data, service, "reserved", leg, first)[0] for leg, service in enumerate(services[1:], 2)]
     for leg in legs:
         store.insert_next(work, leg)
         tell_of_ticket(work, "ticket.reserved", leg)
-    return {
-        **viewed(work, first.id),
-        "legs": [{"id": leg.id, "number": leg.label, "service": leg.service, "status": leg.status} for leg in legs],
-    }
+    further = [{"id": leg.id, "number": leg.label, "service": leg.service, "status": leg.status} for leg in legs]
+    if status == "printing":
+        return {**answer(first), "legs": further}
+    policy = domain.policy_of(site)
+    waits = waiting_answer(first, taken.in_lane, taken.in_other_lane, policy, taken.mean_seconds, taken.counters)
+    return {**waits, "legs": further}
 
 
 def _in_order(work: UnitOfWork, services: list[str]) -> list[str]:
@@ -52,23 +55,23 @@ def _issued(
     service_id: str,
     status: str,
     leg: int | None,
-    at: Entity | None = None,
     before: Ticket | None = None,
-) -> tuple[Ticket, Entity]:
-    """Take a number for a service; return the ticket, not stored yet, and its site.
+) -> tuple[Ticket, Entity, store.TakenNumber]:
+    """Take a number for a service; return the ticket, not stored yet, its site, and what was taken.
 
     :param before: the first ticket of the visit, whose arrival all others share.
     """
     actor = work.context.actor
     site, service, agency = offered(work, data["site"], service_id)
     domain.check_agency(actor.agencies, agency["id"])
-    if at is None:
+    if before is None:
         domain.check_site_takes_numbers(site, data["channel"], work.now)
     if not service["active"]:
         raise DomainError("service_inactive", service=service["id"])
     prefix = domain.prefix_at(agency, site["id"])
     today = domain.business_date(work.now, site["timezone"])
-    taken = store.take_number(work, site["id"], today, prefix, domain.end_of_day(today, site["timezone"]))
+    closes_at, priority = domain.end_of_day(today, site["timezone"]), data["priority_class"] is not None
+    taken = store.take_number(work, site["id"], today, prefix, closes_at, service["id"], priority=priority)
     if taken.closed_at is not None:
         raise DomainError("day_closed", business_date=today.isoformat())
     if taken.opened:
@@ -89,7 +92,7 @@ def _issued(
         issued_at=taken.arrived_at,
         leg=leg,
     )
-    return domain.issued(ticket, actor.id), site
+    return domain.issued(ticket, actor.id), site, taken
 
 
 def with_token(settings: Settings, answer: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +103,7 @@ def with_token(settings: Settings, answer: dict[str, Any]) -> dict[str, Any]:
 def offered(work: UnitOfWork, site: str, service: str) -> tuple[Entity, Entity, Entity]:
     """Return site, service and the service's agency; refuses with ``<kind>_unknown``."""
     wanted = {"site": site, "service": service, "agency": domain.agency_of(service)}
-    known = store.catalog_entities(work, *wanted.items())
+    known = store.catalog_entities(work, **wanted)
     for kind, identifier in wanted.items():
         if kind not in known:
             raise DomainError(f"{kind}_unknown", **{kind: identifier})

@@ -27,7 +27,9 @@ def transfer_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     if not service["active"]:
         raise DomainError("service_inactive", service=service["id"])
     prefix = domain.prefix_at(agency, old.site)
-    taken = store.take_number(work, old.site, old.business_date, prefix, domain.end_of_day(old.business_date, site["timezone"]))
+    ends = domain.end_of_day(old.business_date, site["timezone"])
+    priority = old.priority_class is not None
+    taken = store.take_number(work, old.site, old.business_date, prefix, ends, service["id"], priority=priority)
     new = _next_ticket(old, service["id"], agency["id"], prefix, taken)
     change(work, old, "transfer", transferred_to=new.id)
     store.insert_next(work, domain.issued(new, work.context.actor.id))

@@ -9,10 +9,11 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from services.chassis import metrics
+from services.chassis import metrics, provisioning
 from services.chassis.database import Database, SchemaBehind
 from services.chassis.errors import DomainError, Unavailable
 from services.chassis.provisioning import Provisioner
+from services.chassis.settings import SettingsError
 from tests.integration.chassis.conftest import MIGRATIONS, Administration, added, login_url, schema
 
 pytestmark = pytest.mark.integration
@@ -333,3 +334,10 @@ def test_every_migration_of_the_chassis_and_of_the_service_is_remembered_by_its_
     newest = max(file.name[:4] for file in (MIGRATIONS / "regency").glob("0*.py"))
     assert administration.value(f"SELECT version_num FROM {where}.migrations_of_service") == newest
     assert administration.value(f"SELECT version_num FROM {where}.migrations_of_chassis") >= "0001"
+
+
+def test_a_server_that_is_too_old_is_refused_before_anything_is_made(place, monkeypatch):
+    monkeypatch.setattr(provisioning, "OLDEST_SERVER", 99)
+    with pytest.raises(SettingsError, match=r"PostgreSQL 99 or newer is needed; that of things_\w+ is \d\d\. Nothing was changed"):
+        place.provisioner().prepare()
+    assert not place.provisioner().exists()

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.integration
 
 FOR_OPERATORS = (
     "deploy/Dockerfile",
+    "deploy/native-env.sh",
     "deploy/new-env.sh",
     "deploy/proxy/",
     "deploy/rabbitmq/",

@@ -3,12 +3,13 @@
 from itertools import permutations
 
 import pytest
+import sqlalchemy as sa
 
 from services.chassis.errors import PermanentFailure
 from services.chassis.handlers import one_by_one
 from services.chassis.inbox import Inbox
 from services.contracts.subscriptions import TICKETING_CATALOG
-from services.ticketing import store, usecases
+from services.ticketing import usecases
 from tests.integration.ticketing.mall import refusal
 
 pytestmark = pytest.mark.integration
@@ -16,7 +17,8 @@ pytestmark = pytest.mark.integration
 
 def stored(mall, kind, identifier):
     with mall.database.regency_work(mall.regency) as work:
-        return store.catalog_entities(work, (kind, identifier)).get(kind)
+        found = work.execute(sa.text("SELECT data FROM catalog_copy WHERE kind = :kind AND id = :id"), {"kind": kind, "id": identifier})
+        return found.scalar_one_or_none()
 
 
 def apply(mall, event_type, data):

@@ -217,4 +217,4 @@ def test_a_command_takes_few_round_trips(new_mall, new_regency, monkeypatch):
             messages.clear()
             mall.called = act()
             trips[name] = len(messages)
-    assert trips == {"issue": 4, "call": 3, "start": 2, "complete": 2}, "with COMMIT"
+    assert trips == {"issue": 3, "call": 3, "start": 2, "complete": 2}, "with COMMIT"

@@ -10,6 +10,7 @@ from gateway.board.streams import HEARTBEAT, Stream, StreamLimits
 from gateway.board.watched_sites import IDLE_SECONDS
 from gateway.problems import Refusal
 from services.chassis.errors import BrokerUnavailable, DomainError, Unavailable
+from services.chassis.resuming import LEAP
 from services.chassis.tenancy import stream_of
 from tests.platform.boards import recomputed, reduced
 from tests.unit.gateway.board.day import COUNTERS, REGENCY, SITE, Day
@@ -339,6 +340,29 @@ class TestTickets:
 
     def answer(self, gateway, ticket):
         return {**gateway.day.tickets[ticket], "position": 1, "estimated_wait_seconds": 0}
+
+    @pytest.mark.parametrize("leap", [LEAP, -3])
+    def test_after_a_restore_followers_ask_ticketing_again(self, gateway, leap):
+        ticket = gateway.day.take()
+        gateway.day.step(ticket, "call")
+        gateway.day.step(ticket, "start")
+        gateway.boards.follow(REGENCY, self.answer(gateway, ticket), self.TOKEN, 1.0)
+        stream = gateway.boards.ticket_stream(REGENCY, self.answer(gateway, ticket), self.TOKEN, "a phone", 1.0)
+        assert b"serving" in next(stream)
+        before = Day()
+        before.take()
+        answer = before.snapshot()
+        gateway.ticketing.call = lambda service, method, *_: (
+            {**answer, "sequence": 3 + leap}
+            if method == "get_site_day"
+            else [{"site": SITE, "sequence": 3 + leap, "paces": gateway.day.paces}]
+        )
+        for _ in range(3):
+            gateway.pass_by(COMPARE_SECONDS)
+        assert gateway.board()["sequence"] == 3 + leap
+        assert gateway.boards.ticket(REGENCY, ticket, self.TOKEN, 1) is None
+        with pytest.raises(StopIteration):
+            next(stream)
 
     def test_is_told_to_who_showed_the_token_only(self, gateway):
         ticket = gateway.day.take()

@@ -1,0 +1,109 @@
+#!/bin/sh
+# Writes what each process of a platform without containers reads, from .env (deploy/new-env.sh): a file per process in /etc/mpp,
+# whom Prometheus watches (deploy/monitoring/targets), and where the proxy finds gateways.
+#
+#   sh deploy/native-env.sh ticketing=2 gateway=2
+#
+# A part that is not named runs once; up to nine of each. Run it again for other numbers, and after .env has changed: files are
+# written anew, those of processes that are no longer wanted removed. It starts and stops nothing, and says what to do next.
+# What a file should hold besides stands in /etc/mpp/PART.extra, which is never changed. CONFIGURATION=folder: instead of /etc/mpp.
+set -eu
+cd "$(dirname "$0")/.."
+umask 077
+folder="${CONFIGURATION:-/etc/mpp}"
+targets=deploy/monitoring/targets
+
+[ -r .env ] || { echo "$0: no .env here. First: sh deploy/new-env.sh antrean.example.go.id" >&2; exit 1; }
+value() { # of a variable in .env; a secret without a value is none
+	found="$(sed -n "s/^$1=//p" .env | tail -n 1)"
+	[ -n "$found" ] || { echo "$0: $1 has no value in .env. Run: sh deploy/new-env.sh" >&2; exit 1; }
+	printf '%s' "$found"
+}
+
+catalog=1 ticketing=1 notification=1 reporting=1 gateway=1
+for word in "$@"; do
+	case "$word" in
+	catalog=[1-9] | ticketing=[1-9] | notification=[1-9] | reporting=[1-9] | gateway=[1-9]) eval "$word" ;;
+	*) echo "$0: '$word' is not PART=NUMBER, with catalog, ticketing, notification, reporting or gateway, and 1 to 9" >&2; exit 2 ;;
+	esac
+done
+
+broker="MPP_BROKER_URL=amqp://mpp:$(value RABBITMQ_PASSWORD)@127.0.0.1:5672/"
+token="MPP_TOKEN_SECRET=$(value MPP_TOKEN_SECRET)"
+ticket_token="MPP_TICKET_TOKEN_SECRET=$(value MPP_TICKET_TOKEN_SECRET)"
+keys="MPP_ENCRYPTION_KEYS=$(value MPP_ENCRYPTION_KEYS)"
+site="$(value MPP_SITE_ADDRESS)"
+admin="MPP_ADMIN_DATABASE_URL=postgresql://postgres:$(value POSTGRES_PASSWORD)@127.0.0.1:5432/postgres"
+database() { # of a service
+	upper="$(printf '%s' "$1" | tr a-z A-Z)"
+	password="$(value "MPP_${upper}_PASSWORD")" || return 1 # -e does not count in a condition
+	printf 'MPP_%s_DATABASE_URL=postgresql://%s:%s@127.0.0.1:5432/%s\n' "$upper" "$1" "$password" "$1"
+}
+# All of them once, so that a value that is missing is told before anything is written.
+databases="$(for service in catalog ticketing notification reporting; do database "$service" || exit 1; done)"
+
+mkdir -p "$folder"
+chmod 755 "$folder"
+rm -f "$folder"/*.env
+watched="$targets/mpp.yml.new"
+: >"$watched"
+units= upstreams= base=9200
+for part in catalog ticketing notification reporting gateway; do
+	eval "count=\$$part"
+	number=1 ports=
+	while [ "$number" -le "$count" ]; do
+		name="$part"
+		[ "$number" -eq 1 ] || name="$part-$number"
+		{
+			echo "MPP_PART=$part"
+			echo "MPP_PROBE_PORT=$((base + number))"
+			echo "$broker"
+			case "$part" in
+			gateway)
+				echo "$token"
+				echo "MPP_HTTP_PORT=$((8000 + number))"
+				echo "MPP_TRUSTED_PROXIES=1"
+				upstreams="$upstreams 127.0.0.1:$((8000 + number))" ;;
+			*) printf '%s\n' "$databases" | grep "/$part$" ;;
+			esac
+			case "$part" in
+			ticketing) echo "$ticket_token" ;;
+			notification) echo "$keys" ;;
+			esac
+			if [ -e "$folder/$part.extra" ]; then cat "$folder/$part.extra"; fi
+		} >"$folder/$name.env"
+		ports="$ports${ports:+, }\"127.0.0.1:$((base + number))\""
+		units="$units mpp@$name"
+		number=$((number + 1))
+	done
+	echo "- {labels: {part: $part}, targets: [$ports]}" >>"$watched"
+	base=$((base + 10))
+done
+{ # of whoever runs `mpp` by hand
+	echo "$broker"
+	echo "MPP_BROKER_MANAGEMENT_URL=http://127.0.0.1:15672/"
+	echo "MPP_BROKER_PUBLIC_URL=$(sed -n 's/^MPP_BROKER_PUBLIC_URL=//p' .env | tail -n 1)"
+	echo "$admin"
+	printf '%s\n' "$databases"
+	echo "$keys"
+	echo "MPP_BACKUP_DIR=/var/backups/mpp"
+} >"$folder/admin.env"
+{ # of the nightly backup: no administrator's right
+	printf '%s\n' "$databases"
+	echo "MPP_BACKUP_DIR=/var/backups/mpp"
+} >"$folder/backup.env"
+{
+	echo "MPP_SITE_ADDRESS=$site"
+	echo "MPP_PROXY_UPSTREAMS=\"to$upstreams\""
+} >"$folder/proxy.env"
+chmod 644 "$watched"
+mv "$watched" "$targets/mpp.yml"
+echo '[{targets: ["127.0.0.1:15692"]}]' >"$targets/rabbitmq.yml"
+echo '[{targets: ["127.0.0.1:9093"]}]' >"$targets/alertmanager.yml"
+chmod 644 "$targets/rabbitmq.yml" "$targets/alertmanager.yml"
+
+echo "Written: one file per process in $folder; Prometheus' targets in $targets."
+echo "Next, once and after an upgrade: .venv/bin/mpp migrate, with the variables of $folder/admin.env. Then start, or restart where .env has changed:"
+echo "  systemctl enable --now$units"
+echo "  systemctl restart caddy"
+echo "and stop what is no longer wanted: systemctl disable --now mpp@PART-NUMBER"
