@@ -15,6 +15,9 @@ from services.contracts import reporting as contracts
 from services.contracts.subscriptions import REPORTING_CATALOG, REPORTING_TICKETING
 from services.reporting import usecases
 
+PACE_SECONDS = 0.1
+"""After a quiet moment figures follow at once; under load so much later, in groups: nobody reads a report within that."""
+
 
 class ReportingService(Service):
     """Counts what happened, and asks how it was."""
@@ -41,7 +44,7 @@ class ReportingService(Service):
         """What a citizen says of a visit."""
         return usecases.submit_survey(work, data)
 
-    @subscribe(REPORTING_TICKETING, together=True)
+    @subscribe(REPORTING_TICKETING, together=True, pace=PACE_SECONDS)
     def on_tickets_changed(self, work: UnitOfWork, events: Sequence[Envelope]) -> None:
         """Follow the tickets."""
         usecases.apply_ticket_events(work, events)
