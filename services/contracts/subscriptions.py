@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 AGGREGATES: dict[str, tuple[str, ...]] = {
     "catalog": ("catalog",),
-    "ticketing": ("ticket", "queue"),
+    "ticketing": ("ticket", "queue", "site"),
     "reporting": ("survey",),
 }
 """Aggregates of each owner: the first word of its event types, the second of its routing keys."""
 
-PUBLIC_AGGREGATES = ("catalog", "queue", "survey", "ticket")
+PUBLIC_AGGREGATES = ("catalog", "queue", "site", "survey", "ticket")
 """What programs outside the platform may listen to, within their regency."""
 
 INTERNAL_AGGREGATES: tuple[str, ...] = ()
@@ -28,6 +28,7 @@ EVENT_TYPES: dict[str, tuple[str, ...]] = {
         "catalog.agency_changed",
         "catalog.service_changed",
         "catalog.counter_changed",
+        "catalog.hours_changed",
     ),
     "ticketing": (
         "ticket.issued",
@@ -40,6 +41,8 @@ EVENT_TYPES: dict[str, tuple[str, ...]] = {
         "ticket.expired",
         "queue.day_opened",
         "queue.day_closed",
+        "site.closed",
+        "site.reopened",
     ),
     "reporting": ("survey.submitted",),
 }
@@ -52,6 +55,7 @@ SNAPSHOT_TYPES: dict[str, tuple[str, ...]] = {
         "catalog.agency_snapshot",
         "catalog.service_snapshot",
         "catalog.counter_snapshot",
+        "catalog.hours_snapshot",
     ),
     "ticketing": ("ticket.snapshot",),
 }
