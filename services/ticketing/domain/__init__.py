@@ -13,16 +13,19 @@ from services.ticketing.domain.access import (
     ticket_of_token,
     ticket_token,
 )
+from services.ticketing.domain.calendar import LONGEST_SEARCH, Calendar, DayHours
 from services.ticketing.domain.counters import agency_of, check_counter_free, check_nobody_served, prefix_at, services_for
-from services.ticketing.domain.days import business_date, check_site_takes_numbers, end_of_day, is_open
+from services.ticketing.domain.days import business_date, check_open, check_site_takes_numbers, end_of_day, is_closed
 from services.ticketing.domain.estimates import DEFAULT_SERVING_SECONDS, estimated_wait, new_pace
 from services.ticketing.domain.refusal import QueueRefusal
 from services.ticketing.domain.tickets import (
     AT_COUNTER_STATES,
+    CLOSURE,
     OPEN_STATES,
     TRANSITIONS,
     Period,
     Ticket,
+    cancelled_by,
     changed,
     check_day,
     check_recall,
@@ -33,16 +36,21 @@ __all__ = [
     "AT_COUNTER_STATES",
     "CALLING_ROLES",
     "CHANNELS_OF_ROLE",
+    "CLOSURE",
     "DEFAULT_SERVING_SECONDS",
+    "LONGEST_SEARCH",
     "OPEN_STATES",
     "READING_ROLES",
     "STAFF_ROLES",
     "TRANSITIONS",
+    "Calendar",
+    "DayHours",
     "Period",
     "QueueRefusal",
     "Ticket",
     "agency_of",
     "business_date",
+    "cancelled_by",
     "changed",
     "check_agency",
     "check_channel",
@@ -50,13 +58,14 @@ __all__ = [
     "check_day",
     "check_device_site",
     "check_nobody_served",
+    "check_open",
     "check_recall",
     "check_role",
     "check_site_takes_numbers",
     "check_ticket_token",
     "end_of_day",
     "estimated_wait",
-    "is_open",
+    "is_closed",
     "issued",
     "new_pace",
     "prefix_at",

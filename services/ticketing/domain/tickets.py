@@ -8,6 +8,9 @@ from datetime import date, datetime
 
 from services.ticketing.domain.refusal import QueueRefusal
 
+CLOSURE = "closure"
+"""The actor of what a closure does; accounts have an ``@`` in their names."""
+
 OPEN_STATES = frozenset({"reserved", "printing", "waiting", "called", "serving", "on_hold"})
 AT_COUNTER_STATES = frozenset({"called", "serving"})
 """States in which a ticket occupies a counter."""
@@ -129,6 +132,17 @@ def changed(
         periods=periods,
         version=ticket.version + 1,
     )
+
+
+def cancelled_by(ticket: Ticket) -> str | None:
+    """Return who gave the number back, ``citizen`` or ``staff``, or :data:`CLOSURE`; ``None`` while it is not cancelled.
+
+    A citizen shows the ticket's token and has no account; devices count as staff.
+    """
+    if ticket.status != "cancelled" or not ticket.periods:
+        return None
+    actor = ticket.periods[-1].actor
+    return "citizen" if actor is None else CLOSURE if actor == CLOSURE else "staff"
 
 
 def check_recall(ticket: Ticket, most: int) -> None:

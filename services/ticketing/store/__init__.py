@@ -1,6 +1,18 @@
 """Ticketing's tables and all of its SQL. Each function is one statement, unless it says otherwise."""
 
 from services.ticketing.store.boards import day, heads, observed_paces, services, site_and_counters
+from services.ticketing.store.calendar import (
+    Told,
+    agencies_at,
+    any_told,
+    cancellable,
+    keep_told,
+    offered,
+    sites,
+    special_hours,
+    take_back,
+    told_closures,
+)
 from services.ticketing.store.catalog_copies import catalog_entities, counter_and_site, keep_catalog_entity
 from services.ticketing.store.paces import keep_pace, locked_with_pace, pace
 from services.ticketing.store.queue_days import close_day, due_days, lock_day, lock_due_day, next_closing, take_number
@@ -22,6 +34,10 @@ __all__ = [
     "PROJECTIONS",
     "Row",
     "SiteNow",
+    "Told",
+    "agencies_at",
+    "any_told",
+    "cancellable",
     "catalog_copy",
     "catalog_entities",
     "close_day",
@@ -34,6 +50,7 @@ __all__ = [
     "insert",
     "keep_catalog_entity",
     "keep_pace",
+    "keep_told",
     "lock_day",
     "lock_due_day",
     "locked",
@@ -43,15 +60,20 @@ __all__ = [
     "next_and_at_counter",
     "next_closing",
     "observed_paces",
+    "offered",
     "open_at_counter",
     "open_tickets",
     "pace",
     "services",
     "site_and_counters",
+    "sites",
     "sites_now",
+    "special_hours",
+    "take_back",
     "take_number",
     "ticket",
     "tickets_by_id",
+    "told_closures",
     "update",
     "view",
     "view_page",

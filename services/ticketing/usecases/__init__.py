@@ -6,8 +6,10 @@ Locks are taken in one order, so that commands wait for each other and never in 
 
 from services.ticketing.usecases.answers import public_ticket
 from services.ticketing.usecases.boards import get_site_day, get_site_heads
+from services.ticketing.usecases.calendar import get_site_hours
 from services.ticketing.usecases.calling import call_next, call_ticket, recall_ticket
 from services.ticketing.usecases.closing import CLOSING_BATCH, Closing, close_due_day
+from services.ticketing.usecases.closures import CANCELLING_BATCH, Cancelling, apply_closures, sites_to_look_at
 from services.ticketing.usecases.following import apply_catalog_event
 from services.ticketing.usecases.issuing import issue_ticket, with_token
 from services.ticketing.usecases.reading import get_ticket, get_ticket_by_token, list_tickets
@@ -15,10 +17,13 @@ from services.ticketing.usecases.serving import cancel_ticket, complete_ticket, 
 from services.ticketing.usecases.snapshot import SNAPSHOT
 
 __all__ = [
+    "CANCELLING_BATCH",
     "CLOSING_BATCH",
     "SNAPSHOT",
+    "Cancelling",
     "Closing",
     "apply_catalog_event",
+    "apply_closures",
     "call_next",
     "call_ticket",
     "cancel_ticket",
@@ -26,6 +31,7 @@ __all__ = [
     "complete_ticket",
     "get_site_day",
     "get_site_heads",
+    "get_site_hours",
     "get_ticket",
     "get_ticket_by_token",
     "issue_ticket",
@@ -33,6 +39,7 @@ __all__ = [
     "mark_no_show",
     "public_ticket",
     "recall_ticket",
+    "sites_to_look_at",
     "start_ticket",
     "with_token",
 ]

@@ -56,6 +56,7 @@ def public_ticket(ticket: Ticket) -> dict[str, Any]:
         "recalls": ticket.recalls,
         "returns": ticket.returns,
         "outcome": ticket.outcome,
+        "cancelled_by": domain.cancelled_by(ticket),
         "periods": [_public_period(period) for period in ticket.periods],
         "version": ticket.version,
     }
