@@ -65,6 +65,7 @@ TICKET_ROUTES = (
             "agency_unknown",
             "site_not_accepting",
             "site_closed",
+            "agency_closed",
             "channel_not_allowed",
             "service_not_offered",
             "service_inactive",

@@ -76,7 +76,15 @@ def test_a_route_of_the_queue_documents_what_its_use_case_refuses_and_no_more():
     documented = {route.operation_id: set(route.problems) for route in ROUTES if route.tag == "tickets"}
     assert documented == {
         "issueTicket": {
-            *("site_unknown", "service_unknown", "agency_unknown", "site_not_accepting", "site_closed", "channel_not_allowed"),
+            *(
+                "site_unknown",
+                "service_unknown",
+                "agency_unknown",
+                "site_not_accepting",
+                "site_closed",
+                "agency_closed",
+                "channel_not_allowed",
+            ),
             *("service_not_offered", "service_inactive", "day_closed", "agency_forbidden"),
         },
         "listTickets": set(),
