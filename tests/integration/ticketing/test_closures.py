@@ -49,7 +49,8 @@ def copies(mall, ticket, count):
         first = store.locked(work, ticket["id"])
         assert first is not None
         for _ in range(count):
-            taken = store.take_number(work, mall.site, DAY, first.prefix, domain.end_of_day(DAY, "Asia/Jakarta"))
+            ends_at = domain.end_of_day(DAY, "Asia/Jakarta")
+            taken = store.take_number(work, mall.site, DAY, first.prefix, ends_at, first.service, priority=False)
             store.insert(work, replace(first, id=str(uuid.uuid4()), visit=str(uuid.uuid4()), number=taken.number))
 
 
