@@ -32,13 +32,6 @@ def or_nothing(surroundings: Surroundings, call: Call) -> Answer:
     return Answer(204) if found is None else dressed(call, found)
 
 
-def opening_hours(surroundings: Surroundings, call: Call) -> Answer:
-    """Answer the part of a site that tells when one can come."""
-    site = service_answer(surroundings, call)
-    shown = call.route.answer_fields
-    return dressed(call, {name: value for name, value in site.items() if name in shown})
-
-
 def issue_access_token(surroundings: Surroundings, call: Call) -> Answer:
     """Sign a staff member or device in. Every attempt counts against the login rate of the client."""
     surroundings.limits.count_login(call.client)
@@ -128,7 +121,7 @@ def dressed(call: Call, content: Any) -> Answer:
     tag = entity_tag(content) if route.tagged else content_tag(content) if route.digested else None
     if tag is not None:
         headers["ETag"] = tag
-        if route.digested:
+        if route.digested and not route.cacheable:
             headers |= _KEPT_BY_ITS_READER
         if route.revalidated and is_unchanged(call.request.headers.get("If-None-Match"), tag):
             return Answer(304, None, headers)

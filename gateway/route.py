@@ -114,8 +114,8 @@ class Route:
 
     @cached_property
     def payload_fields(self) -> dict[str, fields.Field[Any]]:
-        """The fields of the payload's contract by name."""
-        return dict(self._contract.fields) if self._contract else {}
+        """The fields of the payload's contract by the name of the member."""
+        return {field.data_key or name: field for name, field in self._contract.fields.items()} if self._contract else {}
 
     @cached_property
     def parameter_names(self) -> dict[str, str]:
@@ -136,12 +136,6 @@ class Route:
     def body_required(self) -> bool:
         """Whether the request makes no sense without a body."""
         return any(self.payload_fields[name].required for name in self.body_fields)
-
-    @cached_property
-    def answer_fields(self) -> frozenset[str]:
-        """Names of the members of the answer."""
-        schema = self.answer() if isinstance(self.answer, type) else self.answer
-        return frozenset(schema.fields) if schema else frozenset()
 
     def errors_of(self, payload: dict[str, Any]) -> list[dict[str, Any]]:
         """Return what is wrong with a payload by its contract; empty when nothing is."""

@@ -11,6 +11,7 @@ from deploy.cli.consumers import consumers
 from deploy.cli.dead_letters import dead_letters
 from deploy.cli.events import events
 from deploy.cli.failures import explained
+from deploy.cli.holidays import holidays
 from deploy.cli.keys import keys
 from deploy.cli.operators import operator
 from deploy.cli.rebuild import rebuild
@@ -71,6 +72,7 @@ def up(broker: str) -> None:
 mpp.add_command(migrate)
 mpp.add_command(seed_command)
 mpp.add_command(regency)
+mpp.add_command(holidays)
 mpp.add_command(operator)
 mpp.add_command(keys)
 mpp.add_command(events)

@@ -10,7 +10,7 @@ import click
 
 from deploy import regencies
 from deploy.cli.failures import explained
-from deploy.seed import DATA, documents, seed
+from deploy.seed import DATA, documents, seed, with_holidays
 from services.chassis.rpc import RpcClient
 from services.chassis.settings import Settings
 from services.contracts.catalog import Regency
@@ -42,7 +42,7 @@ def migrate() -> None:
 def seed_command(data: Path, overwrite: bool) -> None:
     """Provision the regencies of a folder and load their catalogue. Safe to repeat.
 
-    Creates what is missing and leaves alone what exists. Creates no accounts. Needs the variables of `migrate`,
+    Creates what is missing and leaves alone what exists, national holidays included. Creates no accounts. Needs the variables of `migrate`,
     MPP_BROKER_URL and a running catalog service.
     """
     settings = Settings.from_environment()
@@ -53,7 +53,7 @@ def seed_command(data: Path, overwrite: bool) -> None:
     client = RpcClient(settings.required_broker_url(), "seed")
     client.start()
     try:
-        totals = seed(client.call, described, overwrite=overwrite, progress=click.echo)
+        totals = seed(client.call, map(with_holidays, described), overwrite=overwrite, progress=click.echo)
     finally:
         client.stop()
     click.echo(", ".join(f"{count} {name}" for name, count in totals.items()))

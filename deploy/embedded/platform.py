@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deploy import parts, regencies
 from deploy.embedded.installation import Installation
-from deploy.seed import DATA, add_demo_operator, documents, seed, with_demo_accounts
+from deploy.seed import DATA, add_demo_operator, documents, seed, with_demo_accounts, with_holidays
 from services.chassis import process
 from services.chassis.context import SYSTEM, CallContext
 from services.chassis.database import Database
@@ -46,7 +46,7 @@ def run(installation: Installation, progress: Progress, *, heed: Callable[[], No
         heed()
         regencies.add_regency(settings, document["regency"], lambda line: None)
     progress("Starting catalog, ticketing, notification, reporting and gateway")
-    demo = [with_demo_accounts(document, settings.mode) for document in described]
+    demo = [with_demo_accounts(with_holidays(document), settings.mode) for document in described]
 
     loaded = threading.Event()
     PROBES.register(DEMO_DATA, lambda: _check_loaded(loaded))

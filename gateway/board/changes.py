@@ -86,6 +86,8 @@ class Change:
     """The whole public ticket; ``None`` when the event is about something else."""
     counter_now: tuple[str, str] | None = None
     """A counter and its new status, where the event is about that."""
+    closure: Mapping[str, Any] | None = None
+    """The agency of which an unforeseen closure is told (``None``: the whole site), whether it is ``closed`` now, and ``opens_at``."""
 
     @classmethod
     def read(cls, body: bytes) -> Self:
@@ -98,9 +100,15 @@ class Change:
                 Entry.of_ticket(ticket)  # an event that cannot be read must not be found out half-way through a board
             date = data["business_date"] if ticket is None and "business_date" in data else ticket and ticket["business_date"]
             counter_now = (data["counter"], data["status"]) if str(event["type"]).startswith("mpp.counter.") else None
-            return cls(int(event["sequence"]), instant(event["time"]), date, ticket, counter_now)
+            return cls(int(event["sequence"]), instant(event["time"]), date, ticket, counter_now, _closure_of(event["type"], data))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not an event of a site: {error!r}") from error
+
+
+def _closure_of(event_type: str, data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    if event_type not in ("mpp.site.closed", "mpp.site.reopened"):
+        return None
+    return {"closed": event_type == "mpp.site.closed", "agency": data["agency"], "opens_at": data.get("opens_at")}
 
 
 def instant(text: str) -> datetime:

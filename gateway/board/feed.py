@@ -14,7 +14,7 @@ from services.chassis.broker import EVENT_EXCHANGE
 from services.chassis.errors import BrokerUnavailable
 from services.chassis.listener import Listener
 
-AGGREGATES = ("ticket", "queue", "counter", "catalog")
+AGGREGATES = ("ticket", "queue", "counter", "site", "catalog")
 MOST_QUEUED = 20_000
 """Events kept for a gateway that does not come to take them; older ones are dropped, and boards begin anew."""
 

@@ -45,6 +45,8 @@ class Projection:
         self._last_called: dict[str, Entry] = {}
         self._last_issued: dict[str, Entry] = {}
         self._early: dict[int, Change] = {}
+        self._closures: dict[str | None, Mapping[str, Any]] = {}
+        """Unforeseen closures of the day by agency; ``None``: the whole site."""
 
     # --- what comes in
 
@@ -64,6 +66,7 @@ class Projection:
             self.behind_date = False
             self._open, self._calls, self._last_called, self._last_issued = {}, [], {}, {}
             self._counters_now = {now["counter"]: now["status"] for now in day.get("counters_now", ())}
+            self._closures = {closure["agency"]: closure for closure in day.get("closures", ())}
             for ticket in day["tickets"]:
                 self._put(Entry.of_snapshot(ticket))
         self._early = {sequence: change for sequence, change in self._early.items() if sequence > self.sequence}
@@ -99,9 +102,16 @@ class Projection:
             elif change.business_date == self.business_date and change.counter_now is not None:
                 counter, status = change.counter_now
                 self._counters_now[counter] = status
+            elif change.business_date == self.business_date and change.closure is not None:
+                self._take_closure(change.closure)
             elif change.business_date is not None and change.business_date > self.business_date:
                 self.behind_date = True
         return applied
+
+    def _take_closure(self, closure: Mapping[str, Any]) -> None:
+        self._closures.pop(closure["agency"], None)
+        if closure["closed"]:
+            self._closures[closure["agency"]] = {name: closure[name] for name in ("agency", "opens_at")}
 
     def _put(self, entry: Entry) -> None:
         if entry.status in OPEN_STATES:
@@ -160,6 +170,7 @@ class Projection:
                 }
                 for service in shown
             ],
+            "closures": [self._closures[agency] for agency in sorted(self._closures, key=lambda agency: agency or "")],
         }
 
     def missing_services(self) -> set[str]:

@@ -34,6 +34,7 @@ TAGS = {
     "agencies": Text("Instansi", "Agencies"),
     "services": Text("Layanan", "Public services"),
     "counters": Text("Loket", "Counters"),
+    "hours": Text("Jam buka, hari libur dan penutupan", "Opening hours, holidays and closures"),
     "accounts": Text("Akun petugas", "Staff accounts"),
     "devices": Text("Kios dan layar", "Kiosks and displays"),
     "events": Text("Peristiwa", "Events"),

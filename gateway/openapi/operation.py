@@ -114,7 +114,7 @@ def _request_body(route: Route) -> dict[str, Any]:
 def _body_schema(route: Route) -> Schema:
     if route.rpc is None:
         raise ValueError(f"{route.operation_id} takes no body")
-    return route.rpc.payload(only=tuple(name for name in route.payload_fields if name in route.body_fields))
+    return route.rpc.payload(only=tuple(str(field.name) for name, field in route.payload_fields.items() if name in route.body_fields))
 
 
 def _success(route: Route, language: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from gateway.answers import Answer
 from gateway.pages.words import WORDS
 from gateway.preconditions import is_unchanged
+from services.contracts.problems import readable_instant
 
 HTML: Final = "text/html; charset=utf-8"
 
@@ -35,7 +36,7 @@ def _templates() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(local_time=_local_time, minutes=minutes)
+    environment.filters.update(local_time=_local_time, minutes=minutes, instant=readable_instant)
     return environment
 
 

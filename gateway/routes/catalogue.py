@@ -1,4 +1,4 @@
-"""Routes of the catalogue: sites, agencies, services, counters, and who may sign in.
+"""Routes of the catalogue: sites, agencies, services, counters, special hours, and who may sign in.
 
 The catalogue of a regency is public, as it hangs on the wall of the building; accounts and devices are not. Each
 collection has the same four routes: list, get, create, change.
@@ -6,15 +6,15 @@ collection has the same four routes: list, get, create, change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from marshmallow import Schema
 
 from gateway import operations
 from gateway.access import PUBLIC, Access, only
 from gateway.route import Route, Rpc, Text
-from services.contracts import catalog
+from services.contracts import catalog, hours
 
 CURATORS = only("administrator")
 """Who keeps the catalogue."""
@@ -41,7 +41,11 @@ class Collection:
     created: type[Schema]
     changed: type[Schema]
     answer: type[Schema]
-    filters: tuple[str, ...] = ()
+    filters: Mapping[str, str] = field(default_factory=dict)
+    """Query parameters, each with the member of the query's contract that it becomes."""
+    curators: Access = CURATORS
+    guide: Text | None = None
+    """What to know before one is added or changed."""
     conflicts: tuple[str, ...] = ("reference_unknown", "in_use")
     """What the rules of the catalogue may refuse when such an object is created or changed."""
 
@@ -61,7 +65,7 @@ class Collection:
             access=self.readers,
             operation=operations.ask_service,
             rpc=Rpc("catalog", f"list_{self.path}", self.listed),
-            query={**{name: name for name in self.filters}, **PAGE},
+            query={**self.filters, **PAGE},
             answer=self.page,
         )
         yield Route(
@@ -85,8 +89,9 @@ class Collection:
             path=f"/v1/{{regency}}/{self.path}",
             operation_id=f"create{name}",
             summary=Text(f"Menambah {self.one.id}", f"Add one {self.one.en}"),
+            description=self.guide,
             tag=self.path,
-            access=CURATORS,
+            access=self.curators,
             operation=operations.ask_service,
             rpc=Rpc("catalog", f"create_{self.noun}", self.created),
             command=True,
@@ -101,8 +106,9 @@ class Collection:
             path=f"/v1/{{regency}}/{self.path}/{{id}}",
             operation_id=f"update{name}",
             summary=Text(f"Mengubah {self.one.id}", f"Change one {self.one.en}"),
+            description=self.guide,
             tag=self.path,
-            access=CURATORS,
+            access=self.curators,
             operation=operations.ask_service,
             rpc=Rpc("catalog", f"update_{self.noun}", self.changed),
             command=True,
@@ -138,7 +144,7 @@ COLLECTIONS = (
         created=catalog.CreateAgency,
         changed=catalog.UpdateAgency,
         answer=catalog.Agency,
-        filters=("site",),
+        filters={"site": "site"},
         conflicts=("reference_unknown", "in_use", "prefix_taken"),
     ),
     Collection(
@@ -153,7 +159,7 @@ COLLECTIONS = (
         created=catalog.CreateService,
         changed=catalog.UpdateService,
         answer=catalog.PublicService,
-        filters=("site", "agency", "search"),
+        filters={name: name for name in ("site", "agency", "search")},
     ),
     Collection(
         path="counters",
@@ -167,7 +173,33 @@ COLLECTIONS = (
         created=catalog.CreateCounter,
         changed=catalog.UpdateCounter,
         answer=catalog.Counter,
-        filters=("site",),
+        filters={"site": "site"},
+    ),
+    Collection(
+        path="hours",
+        noun="hours",
+        one=Text("hari dengan jam buka lain", "entry of special hours"),
+        many=Text("hari dengan jam buka lain (libur, Ramadan, penutupan)", "days with other hours (holidays, Ramadan, closures)"),
+        readers=PUBLIC,
+        listed=catalog.ListHours,
+        page=catalog.HoursPage,
+        fetched=catalog.GetHours,
+        created=catalog.CreateHours,
+        changed=catalog.UpdateHours,
+        answer=catalog.SpecialHours,
+        filters={"from": "since", "to": "until", "site": "site"},
+        curators=only("administrator", "supervisor"),
+        guide=Text(
+            "Tanpa `hours` pada hari-hari itu tutup; tanpa `site` atau `agency` berlaku untuk semuanya; `active: false` menarik kembali."
+            " `closure` adalah penutupan yang tidak direncanakan: bila berlaku hari ini, nomor yang masih menunggu segera dibatalkan dan"
+            " pemiliknya diberi tahu. Yang direncanakan adalah `other`. Yang berlaku: penutupan, lalu hari tertentu, lalu Ramadan; di"
+            " antaranya yang paling khusus.",
+            "Without `hours` these days are closed; without `site` or `agency` they are of all; `active: false` takes them back."
+            " A `closure` is one that nobody foresaw: if it holds today, numbers that still wait are cancelled at once and their"
+            " holders told. What was planned is `other`. A closure counts before single days, these before Ramadan; among them the more"
+            " specific entry.",
+        ),
+        conflicts=("reference_unknown",),
     ),
     Collection(
         path="accounts",
@@ -197,18 +229,27 @@ COLLECTIONS = (
     ),
 )
 
-OPENING_HOURS = Route(
+SITE_HOURS = Route(
     method="GET",
-    path="/v1/{regency}/hours",
-    operation_id="getOpeningHours",
-    summary=Text("Jam buka sebuah gedung MPP", "Opening hours of a site"),
-    tag="sites",
+    path="/v1/{regency}/sites/{site}/hours",
+    operation_id="getSiteHours",
+    summary=Text("Jam buka sebuah gedung MPP, hari demi hari", "Opening hours of a site, day by day"),
+    description=Text(
+        "Jam buka menurut tanggal setempat, dari `from` sampai `to` (paling banyak 62 hari; tanpa keduanya: tujuh hari mulai hari ini),"
+        " dengan hari libur, Ramadan, dan penutupan yang sudah diperhitungkan. `agencies` menyebut instansi yang jamnya berbeda dari"
+        " gedungnya; yang tidak disebut buka selama gedung buka.",
+        "Opening hours by local date, from `from` to `to` (at most 62 days; without either: seven days from today), with holidays,"
+        " Ramadan and closures taken into account. `agencies` names those whose hours differ from the site's; the others are there as"
+        " long as the site is open.",
+    ),
+    tag="hours",
     access=PUBLIC,
-    operation=operations.opening_hours,
-    rpc=Rpc("catalog", "get_site", catalog.GetSite),
-    query={"site": "id"},
-    answer=catalog.Site(only=("id", "timezone", "accepting", "enforce_hours", "hours", "version")),
+    operation=operations.ask_service,
+    rpc=Rpc("ticketing", "get_site_hours", hours.GetSiteHours),
+    query={"from": "since", "to": "until"},
+    answer=hours.SiteHours,
+    digested=True,
     problems=("site_unknown",),
 )
 
-CATALOGUE_ROUTES = (*(route for collection in COLLECTIONS for route in collection.routes()), OPENING_HOURS)
+CATALOGUE_ROUTES = (*(route for collection in COLLECTIONS for route in collection.routes()), SITE_HOURS)

@@ -104,6 +104,20 @@ def check_counter(counter: Entity, present: Iterable[str], offered: Mapping[str,
             raise invalid(field, "agency_absent", absent, agency=owner, site=site)
 
 
+def check_hours(entry: Entity, present: bool | None) -> None:
+    """Special hours begin before they end, and those of an agency at a site are of one that is there.
+
+    A change of one end is seen here only: the contract knows the fields of one command.
+
+    :param present: whether the agency stands at the site; None where the entry does not name both.
+    """
+    if entry["to"] < entry["from"]:
+        raise invalid("to", "ends_before_it_begins", "The last day must not be before the first.")
+    if present is False:
+        text = "The agency {agency} is not present at {site}."
+        raise invalid("agency", "agency_absent", text, agency=entry["agency"], site=entry["site"])
+
+
 def regency_of(username: str) -> str | None:
     """The regency (or `platform`) that a username names after its only `@`; None when it names none."""
     name, _, regency = username.partition("@")

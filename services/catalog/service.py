@@ -14,7 +14,7 @@ Data = dict[str, Any]
 
 
 class CatalogService(Service):
-    """Owner of regencies, sites, agencies, public services, counters, staff accounts and devices."""
+    """Owner of regencies, sites, agencies, public services, counters, special hours, staff accounts and devices."""
 
     name = "catalog"
     snapshot = SNAPSHOT
@@ -119,6 +119,26 @@ class CatalogService(Service):
     def update_counter(self, work: UnitOfWork, data: Data) -> Data:
         """Change a counter."""
         return entities.update(work, "counter", data)
+
+    @query(contracts.ListHours)
+    def list_hours(self, work: UnitOfWork, data: Data) -> Data:
+        """A page of days with special hours."""
+        return entities.list_page(work, "hours", data)
+
+    @query(contracts.GetHours)
+    def get_hours(self, work: UnitOfWork, data: Data) -> Data:
+        """One entry of special hours."""
+        return entities.get(work, "hours", data["id"])
+
+    @command(contracts.CreateHours)
+    def create_hours(self, work: UnitOfWork, data: Data) -> Data:
+        """Add days with special hours."""
+        return entities.create(work, "hours", data)
+
+    @command(contracts.UpdateHours)
+    def update_hours(self, work: UnitOfWork, data: Data) -> Data:
+        """Change days with special hours."""
+        return entities.update(work, "hours", data)
 
     @query(contracts.ListAccounts)
     def list_accounts(self, work: UnitOfWork, data: Data) -> Data:

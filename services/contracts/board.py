@@ -10,7 +10,7 @@ from services.contracts.catalog.entities import MOST_COUNTERS, MOST_VERSIONS
 from services.contracts.schema import Choice, ContractSchema, ListOf, Number, Part, PlainText, TrueOrFalse, WholeNumber
 from services.contracts.streams import HIGHEST_SEQUENCE
 from services.contracts.ticketing import COUNTER_STATES, LANES, TICKET_STATES
-from services.contracts.values import BusinessDate, CounterId, ServiceId, Slug, TicketId, TicketNumber, Timestamp, TimeZone
+from services.contracts.values import AgencyCode, BusinessDate, CounterId, ServiceId, Slug, TicketId, TicketNumber, Timestamp, TimeZone
 
 MOST_LAST_CALLS = 10
 """Calls that a board remembers."""
@@ -19,6 +19,9 @@ MOST_OPEN_TICKETS = 20_000
 """Open tickets of one site and day that a board counts; 800 numbers were the most ever seen."""
 
 MOST_SERVICES = 1000
+MOST_CLOSURES = 501
+"""Every agency by itself, and the whole site."""
+
 MOST_SITES_ASKED = 200
 _LONGEST = 31_536_000
 
@@ -92,6 +95,17 @@ class ServicePace(ContractSchema):
     mean_seconds = Number(0, _LONGEST, required=True)
 
 
+class Closure(ContractSchema):
+    """A one-off closure that holds today."""
+
+    agency = AgencyCode(required=True, allow_none=True, about="Null: the whole site.")
+    opens_at = Timestamp(required=True, allow_none=True, about="When it opens next; null: not known.")
+
+
+def _closures() -> ListOf:
+    return ListOf(Part(Closure), most=MOST_CLOSURES, load_default=list, about="Unforeseen closures of today.")
+
+
 class SiteDay(ContractSchema):
     """A site's queue of today, exactly as it was after the change `sequence` of its stream.
 
@@ -110,6 +124,7 @@ class SiteDay(ContractSchema):
     default_pace_seconds = Number(0, _LONGEST, required=True, about="Assumed for a service that has no pace yet.")
     counters_now = ListOf(Part(CounterNow), most=MOST_COUNTERS, load_default=list, about="Counters that were opened today.")
     regular_per_priority = WholeNumber(0, 20, load_default=0, about="Of the site's policy.")
+    closures = _closures()
     tickets = ListOf(Part(BoardTicket), most=MOST_OPEN_TICKETS, required=True)
 
 
@@ -192,3 +207,4 @@ class Board(ContractSchema):
     counters = ListOf(Part(BoardCounter), most=MOST_COUNTERS, required=True)
     calls = ListOf(Part(BoardCall), most=MOST_LAST_CALLS, required=True, about="Last calls of the day, newest first.")
     services = ListOf(Part(BoardService), most=MOST_SERVICES, required=True)
+    closures = _closures()

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from marshmallow import EXCLUDE, RAISE
 
-from services.contracts.catalog import AgencyChanged, CounterChanged, RegencyChanged, ServiceChanged, SiteChanged
+from services.contracts.catalog import AgencyChanged, CounterChanged, HoursChanged, RegencyChanged, ServiceChanged, SiteChanged
 from services.contracts.reporting import SurveySubmitted
 from services.contracts.schema import ContractSchema
 from services.contracts.subscriptions import EVENT_TYPES
-from services.contracts.ticketing import CounterStatusChanged, DayClosed, DayOpened, TicketChanged
+from services.contracts.ticketing import CounterStatusChanged, DayClosed, DayOpened, SiteClosed, SiteReopened, TicketChanged
 
 EVENT_SCHEMAS: dict[str, type[ContractSchema]] = {
     "catalog.regency_changed": RegencyChanged,
@@ -20,15 +20,19 @@ EVENT_SCHEMAS: dict[str, type[ContractSchema]] = {
     "catalog.agency_changed": AgencyChanged,
     "catalog.service_changed": ServiceChanged,
     "catalog.counter_changed": CounterChanged,
+    "catalog.hours_changed": HoursChanged,
     "queue.day_opened": DayOpened,
     "queue.day_closed": DayClosed,
     **dict.fromkeys(("counter.opened", "counter.paused", "counter.closed"), CounterStatusChanged),
+    "site.closed": SiteClosed,
+    "site.reopened": SiteReopened,
     "survey.submitted": SurveySubmitted,
     "catalog.regency_snapshot": RegencyChanged,
     "catalog.site_snapshot": SiteChanged,
     "catalog.agency_snapshot": AgencyChanged,
     "catalog.service_snapshot": ServiceChanged,
     "catalog.counter_snapshot": CounterChanged,
+    "catalog.hours_snapshot": HoursChanged,
     "ticket.snapshot": TicketChanged,
     **{event_type: TicketChanged for event_type in EVENT_TYPES["ticketing"] if event_type.startswith("ticket.")},
 }

@@ -125,6 +125,7 @@ RULES: dict[str, tuple[str, str]] = {
     "local_time": ("Jam setempat HH:MM, misalnya 08:00.", "Local time HH:MM, such as 08:00."),
     "timezone": ("Zona waktu IANA, misalnya Asia/Jakarta.", "An IANA time zone, such as Asia/Jakarta."),
     "closes_before_opening": ("Jam tutup harus setelah jam buka.", "Must be later than the opening time."),
+    "ends_before_it_begins": ("Hari terakhir tidak boleh sebelum hari pertama.", "The last day must not be before the first."),
     "overlapping_hours": (
         "Jam buka harus berurutan dan tidak bertumpuk.",
         "Opening hours must be in order and not overlap.",

@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from services.contracts import board, catalog, notification, reporting, streams, ticketing
+from services.contracts import board, catalog, hours, notification, reporting, streams, ticketing
 from services.contracts.cloudevents import CloudEvent, dataschema
 from services.contracts.events import EVENT_SCHEMAS
 from services.contracts.examples import EXAMPLES
@@ -95,6 +95,8 @@ CATALOG = (
         (catalog.GetService, "public_service"),
         (catalog.ListCounters, "counter_page"),
         (catalog.GetCounter, "counter"),
+        (catalog.ListHours, "hours_page"),
+        (catalog.GetHours, "special_hours"),
         (catalog.ListAccounts, "account_page"),
         (catalog.GetAccount, "account"),
         (catalog.ListDevices, "device_page"),
@@ -111,6 +113,8 @@ CATALOG = (
         (catalog.UpdateService, "public_service"),
         (catalog.CreateCounter, "counter"),
         (catalog.UpdateCounter, "counter"),
+        (catalog.CreateHours, "special_hours"),
+        (catalog.UpdateHours, "special_hours"),
         (catalog.CreateAccount, "account"),
         (catalog.UpdateAccount, "account"),
         (catalog.CreateDevice, "device"),
@@ -129,6 +133,8 @@ CATALOG = (
         catalog.ServicePage,
         catalog.Counter,
         catalog.CounterPage,
+        catalog.SpecialHours,
+        catalog.HoursPage,
         catalog.Account,
         catalog.AccountPage,
         catalog.Device,
@@ -147,6 +153,7 @@ TICKETING = (
         (ticketing.GetDesk, "desk"),
         (ticketing.ListTickets, "ticket_page"),
         (board.GetSiteDay, "site_day"),
+        (hours.GetSiteHours, "site_hours"),
     ),
     *_commands(
         "ticketing",
@@ -182,6 +189,7 @@ TICKETING = (
         ticketing.TicketPage,
         board.SiteDay,
         board.SiteHead,
+        hours.SiteHours,
     ),
     *_events("ticketing"),
 )

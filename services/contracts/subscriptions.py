@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 AGGREGATES: dict[str, tuple[str, ...]] = {
     "catalog": ("catalog",),
-    "ticketing": ("ticket", "queue", "counter"),
+    "ticketing": ("ticket", "queue", "counter", "site"),
     "reporting": ("survey",),
 }
 """Aggregates of each owner: the first word of its event types, the second of its routing keys."""
 
-PUBLIC_AGGREGATES = ("catalog", "counter", "queue", "survey", "ticket")
+PUBLIC_AGGREGATES = ("catalog", "counter", "queue", "site", "survey", "ticket")
 """What programs outside the platform may listen to, within their regency."""
 
 INTERNAL_AGGREGATES: tuple[str, ...] = ()
@@ -28,6 +28,7 @@ EVENT_TYPES: dict[str, tuple[str, ...]] = {
         "catalog.agency_changed",
         "catalog.service_changed",
         "catalog.counter_changed",
+        "catalog.hours_changed",
     ),
     "ticketing": (
         "ticket.issued",
@@ -53,6 +54,8 @@ EVENT_TYPES: dict[str, tuple[str, ...]] = {
         "counter.opened",
         "counter.paused",
         "counter.closed",
+        "site.closed",
+        "site.reopened",
     ),
     "reporting": ("survey.submitted",),
 }
@@ -65,6 +68,7 @@ SNAPSHOT_TYPES: dict[str, tuple[str, ...]] = {
         "catalog.agency_snapshot",
         "catalog.service_snapshot",
         "catalog.counter_snapshot",
+        "catalog.hours_snapshot",
     ),
     "ticketing": ("ticket.snapshot",),
 }

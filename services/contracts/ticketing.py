@@ -36,6 +36,9 @@ MOST_LEGS = 8
 COUNTER_STATES = ("open", "paused", "closed")
 PAUSE_REASONS = ("break", "prayer", "system", "other")
 RETURN_POSITIONS = ("first", "last")
+CANCELLED_BY = ("citizen", "staff", "closure")
+"""Who gave a number back, or that the site or its agency was closed; stable, never a text."""
+
 OUTCOMES = ("done", "papers_missing", "collect_later", "referred")
 
 
@@ -254,6 +257,7 @@ class PublicTicket(ContractSchema):
     transferred_from = TicketId(allow_none=True, load_default=None, about="The ticket of this visit before this one.")
     transferred_to = TicketId(allow_none=True, load_default=None, about="The ticket of this visit after this one.")
     leg = WholeNumber(1, MOST_LEGS, allow_none=True, load_default=None, about="Which service of the visit; null: it has one only.")
+    cancelled_by = Choice(*CANCELLED_BY, allow_none=True, load_default=None, about="Null while it is not cancelled.")
     periods = ListOf(Part(Period), most=1000, required=True)
     version = WholeNumber(1, MOST_VERSIONS, required=True, about="Counts the changes of this ticket, from 1.")
 
@@ -338,3 +342,21 @@ class DayClosed(ContractSchema):
     site = Slug(required=True)
     business_date = BusinessDate(required=True)
     expired = WholeNumber(0, 1_000_000, required=True)
+
+
+class SiteClosed(ContractSchema):
+    """A one-off closure holds at a site today, for all or for one agency; numbers that wait there are cancelled."""
+
+    site = Slug(required=True)
+    business_date = BusinessDate(required=True)
+    agency = AgencyCode(required=True, allow_none=True, about="Null: the whole site.")
+    reason = Choice("closure", required=True)
+    opens_at = Timestamp(required=True, allow_none=True, about="When it opens next, with the site's offset; null: not known.")
+
+
+class SiteReopened(ContractSchema):
+    """The closure was taken back on the same day. What was cancelled stays cancelled."""
+
+    site = Slug(required=True)
+    business_date = BusinessDate(required=True)
+    agency = AgencyCode(required=True, allow_none=True, about="Null: the whole site.")

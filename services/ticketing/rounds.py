@@ -57,7 +57,7 @@ def close_ended_days(database: Database) -> int:
         # A day that is still due because it failed, or because another replica is at it, is looked at in the next round.
         schedule[regency] = min(next_closing or now + LOOK_AGAIN, now + LOOK_AGAIN)
 
-    _in_every_regency(database, "days_closed", close_days_of)
+    in_every_regency(database, "days_closed", close_days_of)
     return closed
 
 
@@ -83,7 +83,7 @@ def measure_pressure(database: Database, most: int = sys.maxsize) -> None:
         _last_measured[database] = chosen[-1] if chosen else ""
         return chosen
 
-    _in_every_regency(database, "pressure_measured", measure, in_turn)
+    in_every_regency(database, "pressure_measured", measure, in_turn)
 
 
 def _give_up_slips(database: Database, regency: str) -> None:
@@ -123,7 +123,7 @@ def _close_day(database: Database, regency: str, site: str, day: date) -> bool:
     return progress is Closing.DONE
 
 
-def _in_every_regency(
+def in_every_regency(
     database: Database, what: str, act: Callable[[str], None], choose: Callable[[list[str]], list[str]] = lambda regencies: regencies
 ) -> None:
     """Do something in each regency; one that fails is reported and keeps none of the others waiting."""

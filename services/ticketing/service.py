@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from nameko.timer import timer
@@ -13,8 +14,9 @@ from services.chassis.service import Service
 from services.chassis.subscribing import subscribe
 from services.contracts import ticketing as contracts
 from services.contracts.board import GetSiteDay, GetSiteHeads
+from services.contracts.hours import GetSiteHours
 from services.contracts.subscriptions import TICKETING_CATALOG
-from services.ticketing import rounds, usecases
+from services.ticketing import closures, rounds, usecases
 
 
 class TicketingService(Service):
@@ -158,15 +160,27 @@ class TicketingService(Service):
         """How far some sites have come."""
         return usecases.get_site_heads(work, data)
 
+    @query(GetSiteHours)
+    def get_site_hours(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """When a site and its agencies are open."""
+        return usecases.get_site_hours(work, data)
+
     @subscribe(TICKETING_CATALOG)
     def on_catalog_changed(self, work: UnitOfWork, event: Envelope) -> None:
         """Follow the catalogue."""
         usecases.apply_catalog_event(work, event)
+        if event.type == "catalog.hours_changed":
+            work.measured.append(partial(closures.look_soon, self.database, work.regency))  # once it is committed
 
     @timer(interval=rounds.CLOSING_SECONDS)
     def close_ended_days(self) -> None:
         """Close what local midnight has ended."""
         rounds.close_ended_days(self.database)
+
+    @timer(interval=closures.LOOK_SECONDS)
+    def apply_closures(self) -> None:
+        """Tell those who wait of an unforeseen closure."""
+        closures.apply_closures(self.database)
 
     @timer(interval=rounds.PRESSURE_SECONDS)
     def measure_pressure(self) -> None:

@@ -122,7 +122,7 @@ def test_a_payload_is_an_object(described: Contract, payload: Any) -> None:
 
 @every_consumed
 def test_required_fields_are_asked_for(described: Contract) -> None:
-    required = {name for name, field in described.schema().fields.items() if field.required}
+    required = {field.data_key or name for name, field in described.schema().fields.items() if field.required}
     if required:
         with pytest.raises(PayloadInvalid) as refused:
             described.schema().load({})

@@ -49,6 +49,25 @@ def test_a_detail_names_what_stands_in_the_way() -> None:
     assert conflict.title(INDONESIAN) == "Status nomor antrean tidak memungkinkan ini"
 
 
+def test_who_comes_in_vain_reads_why_and_when_to_come_again() -> None:
+    details = {"name": "Idulfitri 1447 Hijriah", "opens_at": "2026-03-25T08:00:00+08:00", "reason": "national_holiday"}
+    closed = problem("site_closed")
+    assert closed.detail(INDONESIAN, details) == "Tutup: Idulfitri 1447 Hijriah. Buka kembali Rabu, 25 Maret 2026 pukul 08.00 WITA."
+    assert closed.detail(ENGLISH, details) == "Closed: Idulfitri 1447 Hijriah. It opens on Wednesday, 25 March 2026 at 08:00 WITA."
+    assert closed.detail(ENGLISH, {"opens_at": "2026-03-25T13:30:00+07:00"}) == "It opens on Wednesday, 25 March 2026 at 13:30 WIB."
+    assert closed.detail(INDONESIAN, {"name": "Banjir"}) == "Tutup: Banjir. Jam buka berikutnya belum ditetapkan."
+    assert closed.detail(INDONESIAN, {}) == "Ambil nomor pada jam buka; lihat jam buka MPP."
+    agency = {**details, "agency_name": "Dinas Dukcapil"}
+    assert str(problem("agency_closed").detail(ENGLISH, agency)).startswith("Dinas Dukcapil is closed: Idulfitri 1447 Hijriah. It serves")
+    assert problem("site_closed").detail(ENGLISH, {"opens_at": "soon"}) == "It opens on soon."
+
+
+@every_code
+def test_fuller_details_name_the_same_in_both_languages(code: str) -> None:
+    for indonesian, english in PROBLEMS[code].fuller:
+        assert placeholders(indonesian) == placeholders(english) != set()
+
+
 def test_indonesian_is_spoken_to_who_asks_for_neither() -> None:
     assert problem("site_closed").title("fr") == PROBLEMS["site_closed"].title_id
 
@@ -72,7 +91,7 @@ def test_field_errors_are_told_in_the_language_of_the_reader() -> None:
         (404, "path_unknown regency_unknown site_unknown agency_unknown service_unknown counter_unknown ticket_unknown"),
         (405, "method_not_allowed"),
         (406, "not_acceptable"),
-        (409, "site_not_accepting site_closed service_not_offered counter_busy ticket_state_conflict recall_limit_reached"),
+        (409, "site_not_accepting site_closed agency_closed service_not_offered counter_busy ticket_state_conflict recall_limit_reached"),
         (412, "version_conflict"),
         (413, "body_too_large"),
         (414, "uri_too_long"),

@@ -71,7 +71,7 @@ def test_the_commands_are_those_of_the_handbook():
         "run", "up", "migrate", "seed", "simulate", "regency add", "regency list", "operator add", "events tail",
         "backup create", "backup verify", "restore",
         "dead-letters list", "dead-letters show", "dead-letters replay", "dead-letters drop", "rebuild",
-        "consumers add", "consumers list", "consumers revoke", "keys new", "keys rotate",
+        "consumers add", "consumers list", "consumers revoke", "holidays load", "keys new", "keys rotate",
     }  # fmt: skip
 
 
@@ -190,7 +190,7 @@ def test_seed_can_be_repeated_and_changes_nothing(deployed_platform: DeployedPla
     for _ in range(2):
         done = ran(["seed"], deployed_platform.administrators_environment())
         assert done.returncode == 0, done
-        assert "0 created, 0 updated" in done.stdout.splitlines()[-1]
+        assert done.stdout.splitlines()[-1].startswith("0 created, 0 updated"), done
     assert heads(deployed_platform) == before, "events were published although nothing changed"
 
 
@@ -295,3 +295,12 @@ def publish_broken_event(url: str, event_id: str) -> None:
             content_type="application/cloudevents+json",
             content_encoding="utf-8",
         )
+
+
+def test_holidays_that_are_there_are_loaded_once_and_a_stranger_is_named(deployed_platform: DeployedPlatform):
+    environment = deployed_platform.administrators_environment()
+    again = ran(["holidays", "load", "2026", "--regency", "kutai-timur"], environment)
+    assert again.stdout.splitlines()[-1] == "0 created, 0 updated, 25 unchanged", again
+    unknown = ran(["holidays", "load", "--regency", "atlantis"], environment)
+    assert (unknown.returncode, unknown.stderr.count("atlantis is no regency of this platform")) == (1, 1)
+    assert ran(["holidays", "load", "1999"], environment).returncode == 2

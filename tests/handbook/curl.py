@@ -18,7 +18,7 @@ from tests.handbook.docker import DESK
 def main() -> None:
     """Send one request and print the answer; as with ``-f`` the status is 22 when it is refused."""
     desk = json.loads(Path(os.environ[DESK]).read_text())
-    url, data, headers = "", None, {}
+    url, data, headers, method = "", None, {}, None
     left = sys.argv[1:]
     while left:
         word = left.pop(0)
@@ -27,6 +27,8 @@ def main() -> None:
         if word == "-H":
             name, _, value = left.pop(0).partition(": ")
             headers[name] = value
+        elif word == "-X":
+            method = left.pop(0)
         elif word == "-d":
             data = left.pop(0).encode()
         elif word.startswith(desk["address"]):
@@ -35,7 +37,7 @@ def main() -> None:
             sys.stderr.write(f"curl: {word} is not known\n")
             sys.exit(2)
     try:
-        request = urllib.request.Request(url, data, headers)  # noqa: S310  (of the gateway under test)
+        request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310  (of the gateway under test)
         with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
             sys.stdout.write(answer.read().decode() + "\n")
     except urllib.error.HTTPError as error:

@@ -14,7 +14,7 @@ from tests.handbook.docker import DESK
 from tests.handbook.pages import blocks
 from tests.processes import CHECKOUT
 
-TOOLS = ("cat", "cp", "dirname", "grep", "install", "ls", "mv", "od", "rm", "sed", "sh", "tail", "tr")
+TOOLS = ("cat", "cp", "date", "dirname", "grep", "install", "ls", "mv", "od", "rm", "sed", "sh", "tail", "tr")
 """Programs of every Debian that pages may use as they are."""
 
 ADDRESS = "https://antrean.example.go.id"

@@ -39,6 +39,7 @@ IDS = {
     "agencies": "CPL",
     "services": "CPL-KTP",
     "counters": "sukadana-05",
+    "hours": "idulfitri-2026",
     "accounts": "officer@lampung-timur",
     "devices": "kiosk@lampung-timur",
 }
@@ -59,8 +60,7 @@ def path_of(route: Route, regency: str, ticket: dict[str, Any]) -> str:
     """A path of the route to something that exists."""
     kind = route.path.split("/")[3]
     values = {"regency": regency, "site": "sukadana", "id": IDS.get(kind, ticket["id"]), "counter": "sukadana-05", "webhook": ticket["id"]}
-    path = re.sub(r"\{(\w+)\}", lambda match: values[match[1]], route.path)
-    return f"{path}?site=sukadana" if route.operation_id == "getOpeningHours" else path
+    return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], route.path)
 
 
 def books(platform: DeployedPlatform) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from deploy import regencies
-from deploy.seed import documents, seed
+from deploy.seed import documents, holidays, seed
 from deploy.servers.ports import LOOPBACK, free_port
 from deploy.servers.postgres import PostgresServer
 from deploy.servers.rabbitmq import RabbitMQServer
@@ -65,7 +65,7 @@ class DeployedPlatform:
         self.folder = folder
         self.postgres = postgres
         self.rabbitmq = rabbitmq
-        self.documents = documents()
+        self.documents = [{**document, "hours": holidays()} for document in documents()]
         self.passwords: dict[str, str] = {}
         self._tokens: dict[str, str] = {}
         self._database_passwords = {service: self._secret(service) for service in SERVICES}

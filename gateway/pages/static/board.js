@@ -45,6 +45,9 @@ function fill(parent, name, items, draw) {
 const clockOf = (instant) =>
   new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", hour12: false, timeZone: timezone }).format(new Date(instant));
 
+const dayOf = (instant) =>
+  new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long", timeZone: timezone }).format(new Date(instant));
+
 const minutesOf = (seconds) => (seconds === null ? "–" : String(Math.ceil(seconds / 60)));
 
 function isNewer(board) {
@@ -59,6 +62,10 @@ function show(board) {
   const services = new Map(board.services.map((service) => [service.id, service.name]));
   timezone = board.timezone;
   part("name").textContent = board.name;
+  fill(list("closures"), "closure", board.closures ?? [], (row, closure) => {
+    put(row, "what", closure.agency ? words.agency_closed.replace("{agency}", closure.agency) : words.closed);
+    put(row, "opens", closure.opens_at ? words.opens.replace("{time}", `${dayOf(closure.opens_at)}, ${clockOf(closure.opens_at)}`) : "");
+  });
   showNewest(board.calls[0], counters, services, board);
   fill(list("calls"), "call", board.calls.slice(1, CALLS_SHOWN), (row, call) => {
     put(row, "number", call.number);

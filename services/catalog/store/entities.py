@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Table, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -38,8 +38,9 @@ def save_presences(work: UnitOfWork, agency: Entity) -> None:
     kept = [presence["site"] for presence in agency["presences"]]
     work.execute(delete(t.presence).where(t.presence.c.agency == agency["id"], t.presence.c.site.not_in(kept)))
     for presence in agency["presences"]:
-        row = upsert(t.presence).values(site=presence["site"], agency=agency["id"], prefix=presence["prefix"])
-        work.execute(row.on_conflict_do_update(index_elements=["site", "agency"], set_={"prefix": presence["prefix"]}))
+        facts = {"prefix": presence["prefix"], "hours": presence["hours"]}
+        row = upsert(t.presence).values(site=presence["site"], agency=agency["id"], **facts)
+        work.execute(row.on_conflict_do_update(index_elements=["site", "agency"], set_=facts))
 
 
 def save_counter_services(work: UnitOfWork, counter: Entity) -> None:
@@ -51,7 +52,7 @@ def save_counter_services(work: UnitOfWork, counter: Entity) -> None:
 
 
 def _presences() -> ColumnElement[Any]:
-    entry = func.jsonb_build_object("site", t.presence.c.site, "prefix", t.presence.c.prefix)
+    entry = func.jsonb_build_object("site", t.presence.c.site, "prefix", t.presence.c.prefix, "hours", t.presence.c.hours)
     rows = select(func.jsonb_agg(aggregate_order_by(entry, t.presence.c.site))).where(t.presence.c.agency == t.agency.c.id)
     return func.coalesce(rows.scalar_subquery(), func.jsonb_build_array(), type_=JSONB).label("presences")
 
@@ -69,6 +70,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("agency", t.agency, columns_of(t.agency, _presences()), save_presences),
         Kind("service", t.service, columns_of(t.service)),
         Kind("counter", t.counter, columns_of(t.counter, _counter_services()), save_counter_services),
+        Kind("hours", t.hours, columns_of(t.hours)),
         Kind("account", t.account, columns_of(t.account)),
         Kind("device", t.device, columns_of(t.device)),
     )
@@ -121,6 +123,9 @@ FILTERS: Mapping[tuple[str, str], Callable[[str], ColumnElement[bool]]] = {
     ("service", "agency"): lambda agency: t.service.c.agency == agency,
     ("service", "search"): lambda text: t.service.c.name.icontains(text, autoescape=True),
     ("counter", "site"): lambda site: t.counter.c.site == site,
+    ("hours", "site"): lambda site: or_(t.hours.c.site.is_(None), t.hours.c.site == site),
+    ("hours", "since"): lambda day: t.hours.c.to >= day,
+    ("hours", "until"): lambda day: t.hours.c["from"] <= day,
 }
 
 

@@ -64,13 +64,14 @@ agency = Table(
     Column("version", Integer, nullable=False),
 )
 
-# At which sites an agency is present, and the prefix of its numbers there.
+# At which sites an agency is present, the prefix of its numbers there, and its own hours.
 presence = Table(
     "presence",
     REGENCY,
     Column("site", Id, ForeignKey(site.c.id), primary_key=True),
     Column("agency", Id, ForeignKey(agency.c.id), primary_key=True),
     Column("prefix", Text, nullable=False),
+    Column("hours", JSONB(none_as_null=True)),  # null: as long as the site is open
     UniqueConstraint("site", "prefix"),
 )
 
@@ -109,6 +110,22 @@ counter_service = Table(
     REGENCY,
     Column("counter", Id, ForeignKey(counter.c.id), primary_key=True),
     Column("service", Id, ForeignKey(service.c.id), primary_key=True),
+)
+
+# Days with other hours; dates as they are written, YYYY-MM-DD.
+hours = Table(
+    "hours",
+    REGENCY,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("from", Id, nullable=False),
+    Column("to", Id, nullable=False),
+    Column("site", Id, ForeignKey(site.c.id)),  # null: all sites
+    Column("agency", Id, ForeignKey(agency.c.id)),  # null: all agencies
+    Column("hours", JSONB, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
 )
 
 account = Table(

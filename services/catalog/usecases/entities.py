@@ -19,7 +19,7 @@ from services.chassis.database import UnitOfWork
 from services.chassis.events import Event
 
 # Accounts and devices stay inside: who works where is nobody else's business.
-PUBLISHED = frozenset({"regency", "site", "agency", "service", "counter"})
+PUBLISHED = frozenset({"regency", "site", "agency", "service", "counter", "hours"})
 SIGNING_IN = frozenset({"account", "device"})
 
 

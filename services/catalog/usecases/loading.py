@@ -16,6 +16,7 @@ FIELDS = (
     ("agencies", "agency"),
     ("services", "service"),
     ("counters", "counter"),
+    ("hours", "hours"),
     ("accounts", "account"),
     ("devices", "device"),
 )

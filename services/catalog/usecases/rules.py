@@ -43,6 +43,15 @@ def check_counter(work: UnitOfWork, counter: Entity) -> None:
     domain.check_counter(counter, references.agencies_at(work, counter["site"]), offered)
 
 
+def check_hours(work: UnitOfWork, entry: Entity) -> None:
+    require(work, "site", "site", [entry["site"]] if entry["site"] else [])
+    require(work, "agency", "agency", [entry["agency"]] if entry["agency"] else [])
+    present = None
+    if entry["site"] and entry["agency"]:
+        present = entry["agency"] in references.agencies_at(work, entry["site"])
+    domain.check_hours(entry, present)
+
+
 def check_account(work: UnitOfWork, account: Entity) -> None:
     domain.check_username(account["id"], work.regency)
     require(work, "agencies", "agency", account["agencies"] or [])
@@ -67,6 +76,7 @@ RULES: Mapping[str, Callable[[UnitOfWork, Entity], None]] = {
     "agency": check_agency,
     "service": check_service,
     "counter": check_counter,
+    "hours": check_hours,
     "account": check_account,
     "device": check_device,
 }

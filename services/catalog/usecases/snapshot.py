@@ -5,7 +5,7 @@ from services.catalog.usecases.entities import PUBLISHED
 from services.chassis.database import UnitOfWork
 from services.chassis.snapshots import Item, Section
 
-IN_ORDER_OF_REFERENCE = ("regency", "site", "agency", "service", "counter")
+IN_ORDER_OF_REFERENCE = ("regency", "site", "agency", "service", "counter", "hours")
 """Kinds, those first to which later ones refer."""
 
 

@@ -1,4 +1,4 @@
-"""Contracts of the catalogue: regencies, sites, agencies, public services, counters, staff accounts, devices."""
+"""Contracts of the catalogue: regencies, sites, agencies, public services, counters, special hours, staff accounts, devices."""
 
 from services.contracts.catalog.access import (
     Account,
@@ -51,6 +51,16 @@ from services.contracts.catalog.events import (
     ServiceChanged,
     SiteChanged,
 )
+from services.contracts.catalog.hours import (
+    HOURS_KINDS,
+    CreateHours,
+    GetHours,
+    HoursChanged,
+    HoursPage,
+    ListHours,
+    SpecialHours,
+    UpdateHours,
+)
 from services.contracts.catalog.loading import LoadRegency, RegencyDocument, RegencyLoaded
 from services.contracts.catalog.queries import (
     GetAgency,
@@ -66,6 +76,7 @@ from services.contracts.catalog.queries import (
 )
 
 __all__ = [
+    "HOURS_KINDS",
     "Account",
     "AccountPage",
     "Agency",
@@ -80,6 +91,7 @@ __all__ = [
     "CreateAgency",
     "CreateCounter",
     "CreateDevice",
+    "CreateHours",
     "CreateService",
     "CreateSite",
     "Device",
@@ -88,13 +100,17 @@ __all__ = [
     "GetAgency",
     "GetCounter",
     "GetDevice",
+    "GetHours",
     "GetRegency",
     "GetService",
     "GetSite",
+    "HoursChanged",
+    "HoursPage",
     "ListAccounts",
     "ListAgencies",
     "ListCounters",
     "ListDevices",
+    "ListHours",
     "ListRegencies",
     "ListServices",
     "ListSites",
@@ -114,11 +130,13 @@ __all__ = [
     "Site",
     "SiteChanged",
     "SitePage",
+    "SpecialHours",
     "Subject",
     "UpdateAccount",
     "UpdateAgency",
     "UpdateCounter",
     "UpdateDevice",
+    "UpdateHours",
     "UpdateService",
     "UpdateSite",
     "WeeklyHours",

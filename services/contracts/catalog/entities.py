@@ -159,6 +159,7 @@ class Presence(ContractSchema):
 
     site = Slug(required=True)
     prefix = Prefix(required=True)
+    hours = Part(WeeklyHours, allow_none=True, load_default=None, about="When the agency is there; null: as long as the site is open.")
 
 
 class Agency(ContractSchema):

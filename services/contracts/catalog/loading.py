@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.contracts.catalog.access import CreateAccount, CreateDevice
 from services.contracts.catalog.commands import CreateAgency, CreateCounter, CreateService, CreateSite
 from services.contracts.catalog.entities import Regency
+from services.contracts.catalog.hours import CreateHours
 from services.contracts.schema import ContractSchema, ListOf, Part, Password, TrueOrFalse, WholeNumber
 
 
@@ -21,13 +22,14 @@ class LoadedDevice(CreateDevice):
 
 
 class RegencyDocument(ContractSchema):
-    """A regency with its sites, agencies, public services and counters, and optionally accounts and devices."""
+    """A regency with its sites, agencies, public services and counters, and optionally special hours, accounts and devices."""
 
     regency = Part(Regency, required=True)
     sites = ListOf(Part(CreateSite), most=100, required=True)
     agencies = ListOf(Part(CreateAgency), most=500, required=True)
     services = ListOf(Part(CreateService), most=5000, required=True)
     counters = ListOf(Part(CreateCounter), most=5000, required=True)
+    hours = ListOf(Part(CreateHours), most=2000, load_default=list)
     accounts = ListOf(Part(LoadedAccount), most=5000, load_default=list)
     devices = ListOf(Part(LoadedDevice), most=5000, load_default=list)
 

@@ -22,6 +22,7 @@ SITE_DAYS: dict[str, dict[str, Any]] = {
         "services": [{"id": "CPL-KTP", "name": "Perekaman KTP elektronik", "version": 1}],
         "paces": [_PACE],
         "default_pace_seconds": 600.0,
+        "closures": [],
         "tickets": [
             {
                 **_CALLED,
@@ -64,5 +65,6 @@ BOARDS: dict[str, dict[str, Any]] = {
                 "estimated_wait_seconds": 1238,
             }
         ],
+        "closures": [{"agency": "BRJ", "opens_at": "2025-06-12T08:00:00+07:00"}],
     }
 }

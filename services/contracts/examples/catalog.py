@@ -55,7 +55,7 @@ DUKCAPIL_UNVERSIONED: dict[str, Any] = {
     "id": "CPL",
     "name": "Dinas Kependudukan dan Pencatatan Sipil",
     "kind": "regency",
-    "presences": [{"site": "sukadana", "prefix": "E"}],
+    "presences": [{"site": "sukadana", "prefix": "E", "hours": None}],
 }
 DUKCAPIL: dict[str, Any] = {**DUKCAPIL_UNVERSIONED, "version": 1}
 KTP_UNVERSIONED: dict[str, Any] = {
@@ -102,6 +102,18 @@ SHARED_COUNTER: dict[str, Any] = {
     "active": True,
     "version": 1,
 }
+EID_UNVERSIONED: dict[str, Any] = {
+    "id": "idulfitri-2026",
+    "name": "Idulfitri 1447 Hijriah",
+    "kind": "national_holiday",
+    "from": "2026-03-21",
+    "to": "2026-03-22",
+    "site": None,
+    "agency": None,
+    "hours": {},
+    "active": True,
+}
+EID: dict[str, Any] = {**EID_UNVERSIONED, "version": 1}
 
 CATALOG: dict[str, dict[str, Any]] = {
     "list_regencies": {},
@@ -128,7 +140,7 @@ CATALOG: dict[str, dict[str, Any]] = {
         "id": "BRJ",
         "name": "Bank Rajasa",
         "kind": "enterprise",
-        "presences": [{"site": "gunung-sugih", "prefix": "H"}],
+        "presences": [{"site": "gunung-sugih", "prefix": "H", "hours": {"tuesday": [{"open": "09:00", "close": "12:00"}]}}],
     },
     "update_agency": {"id": "CPL", "if_match": 1, "name": "Dinas Dukcapil"},
     "list_services": {"site": "sukadana", "search": "kartu"},
@@ -149,6 +161,19 @@ CATALOG: dict[str, dict[str, Any]] = {
     "counter_page": {"items": [SHARED_COUNTER, COUNTER_5], "next_cursor": None},
     "create_counter": {"site": "boroko", "number": 11, "name": "Gerai UMKM", "agency": "UMK", "services": ["UMK-INF"]},
     "update_counter": {"id": "sukadana-05", "if_match": 1, "services": ["CPL-KK", "CPL-KTP"]},
+    "list_hours": {"since": "2026-03-01", "until": "2026-03-31", "site": "sukadana"},
+    "get_hours": {"id": "idulfitri-2026"},
+    "special_hours": EID,
+    "hours_page": {"items": [EID], "next_cursor": None},
+    "create_hours": {
+        "id": "listrik-padam-2026-06-03",
+        "name": "Listrik padam",
+        "kind": "closure",
+        "from": "2026-06-03",
+        "to": "2026-06-03",
+        "site": "sukadana",
+    },
+    "update_hours": {"id": "listrik-padam-2026-06-03", "if_match": 1, "active": False},
     "load_regency": {
         "document": {
             "regency": LAMPUNG_TIMUR,
@@ -156,6 +181,7 @@ CATALOG: dict[str, dict[str, Any]] = {
             "agencies": [DUKCAPIL_UNVERSIONED],
             "services": [KTP_UNVERSIONED],
             "counters": [{**COUNTER_5_UNVERSIONED, "services": ["CPL-KTP"]}],
+            "hours": [EID_UNVERSIONED],
         }
     },
     "regency_loaded": {"created": 76, "updated": 0, "unchanged": 0},
@@ -164,6 +190,8 @@ CATALOG: dict[str, dict[str, Any]] = {
     "catalog.agency_changed": {"agency": DUKCAPIL},
     "catalog.service_changed": {"service": KTP},
     "catalog.counter_changed": {"counter": COUNTER_5},
+    "catalog.hours_changed": {"hours": EID},
+    "catalog.hours_snapshot": {"hours": EID},
     "catalog.regency_snapshot": {"regency": {**LAMPUNG_TIMUR, "version": 1}},
     "catalog.site_snapshot": {"site": SUKADANA},
     "catalog.agency_snapshot": {"agency": DUKCAPIL},

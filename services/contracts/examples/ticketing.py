@@ -41,6 +41,7 @@ def _ticket(status: str, version: int, *periods: dict[str, Any], **differing: An
         "transferred_from": None,
         "transferred_to": None,
         "leg": None,
+        "cancelled_by": None,
         "periods": list(periods),
         "version": version,
     }
@@ -56,7 +57,7 @@ RECALLED = {**CALLED, "recalls": 1, "version": 3}
 SERVING = _ticket("serving", 3, _WAITED, _WALKED, _period("serving", COUNTER, STARTED_AT))
 COMPLETED = _ticket("completed", 4, _WAITED, _WALKED, _period("serving", COUNTER, STARTED_AT, ENDED_AT), outcome="papers_missing")
 NO_SHOW = _ticket("no_show", 3, _WAITED, _period("called", COUNTER, CALLED_AT, STARTED_AT))
-CANCELLED = _ticket("cancelled", 2, _WAITED, lane="priority", channel="web")
+CANCELLED = _ticket("cancelled", 2, _WAITED, lane="priority", channel="web", cancelled_by="citizen")
 _SERVED = _period("serving", COUNTER, STARTED_AT, ENDED_AT)
 CALL_UNDONE = _ticket(
     "waiting", 3, _WAITED, _period("called", COUNTER, CALLED_AT, STARTED_AT, undone=True), _period("waiting", None, STARTED_AT)
@@ -179,6 +180,31 @@ TICKETING: dict[str, dict[str, Any]] = {
     "counter.opened": _COUNTER_STATUS,
     "counter.paused": {**_COUNTER_STATUS, "status": "paused", "reason": "prayer"},
     "counter.closed": {**_COUNTER_STATUS, "status": "closed"},
+    "get_site_hours": {"site": "sukadana", "since": "2026-03-19", "until": "2026-03-20"},
+    "site_hours": {
+        "site": "sukadana",
+        "timezone": "Asia/Jakarta",
+        "enforced": True,
+        "opens_at": "2026-03-25T08:00:00+07:00",
+        "days": [
+            {
+                "date": "2026-03-17",
+                "periods": [{"open": "08:00", "close": "16:00"}],
+                "reason": "weekly",
+                "name": None,
+                "agencies": [{"agency": "CPL", "periods": [{"open": "08:00", "close": "12:00"}], "reason": "weekly", "name": None}],
+            },
+            {"date": "2026-03-19", "periods": [], "reason": "national_holiday", "name": "Hari Suci Nyepi", "agencies": []},
+        ],
+    },
+    "site.closed": {
+        "site": "sukadana",
+        "business_date": "2025-06-11",
+        "agency": None,
+        "reason": "closure",
+        "opens_at": "2025-06-12T08:00:00+07:00",
+    },
+    "site.reopened": {"site": "sukadana", "business_date": "2025-06-11", "agency": "CPL"},
     "queue.day_opened": {"site": "sukadana", "business_date": "2025-06-11"},
     "queue.day_closed": {"site": "sukadana", "business_date": "2025-06-11", "expired": 7},
 }

@@ -11,11 +11,11 @@ from typing import Any
 
 from services.contracts.field_rules import message
 from services.contracts.problems.access import ACCESS_PROBLEMS, UNKNOWN_PROBLEMS
-from services.contracts.problems.problem import ENGLISH, INDONESIAN, LOCALES, Problem
+from services.contracts.problems.problem import ENGLISH, INDONESIAN, LOCALES, Problem, readable_instant
 from services.contracts.problems.requests import REQUEST_PROBLEMS
 from services.contracts.problems.rules import AVAILABILITY_PROBLEMS, RULE_PROBLEMS
 
-__all__ = ["ENGLISH", "INDONESIAN", "LOCALES", "PROBLEMS", "Problem", "field_errors", "problem"]
+__all__ = ["ENGLISH", "INDONESIAN", "LOCALES", "PROBLEMS", "Problem", "field_errors", "problem", "readable_instant"]
 
 PROBLEMS: dict[str, Problem] = {
     **REQUEST_PROBLEMS,

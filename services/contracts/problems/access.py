@@ -66,6 +66,7 @@ UNKNOWN_PROBLEMS: dict[str, Problem] = {
     "site_unknown": Problem(404, "MPP tidak dikenal", "The site is not known"),
     "agency_unknown": Problem(404, "Instansi tidak dikenal", "The agency is not known"),
     "service_unknown": Problem(404, "Layanan tidak dikenal", "The public service is not known"),
+    "hours_unknown": Problem(404, "Entri jam buka ini tidak dikenal", "The entry of special hours is not known"),
     "counter_unknown": Problem(404, "Loket tidak dikenal", "The counter is not known"),
     "account_unknown": Problem(404, "Akun tidak dikenal", "The account is not known"),
     "device_unknown": Problem(404, "Perangkat tidak dikenal", "The device is not known"),

@@ -30,6 +30,29 @@ RULE_PROBLEMS: dict[str, Problem] = {
         "The site is closed now",
         "Ambil nomor pada jam buka; lihat jam buka MPP.",
         "Take a number within the opening hours of the site.",
+        fuller=(
+            ("Tutup: {name}. Buka kembali {opens_at}.", "Closed: {name}. It opens on {opens_at}."),
+            ("Buka kembali {opens_at}.", "It opens on {opens_at}."),
+            ("Tutup: {name}. Jam buka berikutnya belum ditetapkan.", "Closed: {name}. When it opens next is not known yet."),
+        ),
+    ),
+    "agency_closed": Problem(
+        409,
+        "Instansi ini sedang tutup",
+        "The agency is closed now",
+        "Ambil nomor pada jam layanan instansi ini; lihat jam buka MPP.",
+        "Take a number within the hours of this agency; see the hours of the site.",
+        fuller=(
+            (
+                "{agency_name} tutup: {name}. Melayani kembali {opens_at}.",
+                "{agency_name} is closed: {name}. It serves again on {opens_at}.",
+            ),
+            ("{agency_name} melayani kembali {opens_at}.", "{agency_name} serves again on {opens_at}."),
+            (
+                "{agency_name} tutup: {name}. Jadwal berikutnya belum ditetapkan.",
+                "{agency_name} is closed: {name}. When it serves next is not known yet.",
+            ),
+        ),
     ),
     "day_closed": Problem(
         409,

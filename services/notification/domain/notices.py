@@ -32,9 +32,9 @@ class Places:
 
 
 def parameters_of(ticket: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the texts need of a public ticket: number, site, counter and outcome, and nothing about the person."""
+    """Return what the texts need of a public ticket: number, site, counter, outcome, who cancelled; nothing about the person."""
     outcome = "referred" if ticket["status"] == "transferred" else ticket["outcome"]
-    return {**{name: ticket[name] for name in ("number", "site", "counter")}, "outcome": outcome}
+    return {**{name: ticket[name] for name in ("number", "site", "counter", "cancelled_by")}, "outcome": outcome}
 
 
 def text_of(kind: str, parameters: Mapping[str, Any], places: Places, locale: str) -> str:
@@ -42,8 +42,12 @@ def text_of(kind: str, parameters: Mapping[str, Any], places: Places, locale: st
 
     A place whose name is not known is called by its id: the site ``sukadana``, the counter ``loket 05``.
     """
-    outcome = parameters["outcome"] or "done"
-    indonesian, english = _COMPLETED[outcome] if kind == "completed" else _TEXTS[kind]
+    if kind == "completed":
+        indonesian, english = _COMPLETED[parameters["outcome"] or "done"]
+    elif kind == "cancelled" and parameters.get("cancelled_by") == "closure":  # notices of an earlier release lack the member
+        indonesian, english = _CLOSED
+    else:
+        indonesian, english = _TEXTS[kind]
     template = english if locale == "en" else indonesian
     return template.format(
         number=parameters["number"],
@@ -84,6 +88,11 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "Number {number} at {site} is no longer valid because the day has ended. Please take a new number.",
     ),
 }
+
+_CLOSED = (
+    "Nomor {number} di {site} dibatalkan karena layanan ditutup hari ini. Mohon maaf; silakan ambil nomor baru saat dibuka kembali.",
+    "Number {number} at {site} has been cancelled: the service is closed today. We are sorry; please take a new one when it opens again.",
+)
 
 _COMPLETED: Mapping[str, tuple[str, str]] = {
     "done": (

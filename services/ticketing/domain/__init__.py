@@ -13,8 +13,9 @@ from services.ticketing.domain.access import (
     ticket_of_token,
     ticket_token,
 )
+from services.ticketing.domain.calendar import LONGEST_SEARCH, Calendar, DayHours
 from services.ticketing.domain.counters import agency_of, check_counter_free, check_nobody_served, check_room_for, prefix_at, services_for
-from services.ticketing.domain.days import business_date, check_site_takes_numbers, end_of_day, is_open
+from services.ticketing.domain.days import business_date, check_open, check_site_takes_numbers, end_of_day, is_closed
 from services.ticketing.domain.estimates import DEFAULT_SERVING_SECONDS, estimated_wait, new_pace
 from services.ticketing.domain.fairness import next_of
 from services.ticketing.domain.policy import QueuePolicy, policy_of
@@ -22,10 +23,12 @@ from services.ticketing.domain.refusal import QueueRefusal
 from services.ticketing.domain.sessions import OVERSEERS, CounterSession, check_calls, ended, opened
 from services.ticketing.domain.tickets import (
     AT_COUNTER_STATES,
+    CLOSURE,
     OPEN_STATES,
     TRANSITIONS,
     Period,
     Ticket,
+    cancelled_by,
     changed,
     check_collected_later,
     check_day,
@@ -41,20 +44,25 @@ __all__ = [
     "AT_COUNTER_STATES",
     "CALLING_ROLES",
     "CHANNELS_OF_ROLE",
+    "CLOSURE",
     "DEFAULT_SERVING_SECONDS",
     "LIVE_STATES",
+    "LONGEST_SEARCH",
     "OPEN_STATES",
     "OVERSEERS",
     "READING_ROLES",
     "STAFF_ROLES",
     "TRANSITIONS",
+    "Calendar",
     "CounterSession",
+    "DayHours",
     "Period",
     "QueuePolicy",
     "QueueRefusal",
     "Ticket",
     "agency_of",
     "business_date",
+    "cancelled_by",
     "changed",
     "check_agency",
     "check_calls",
@@ -65,6 +73,7 @@ __all__ = [
     "check_device_site",
     "check_nobody_served",
     "check_only_live",
+    "check_open",
     "check_recall",
     "check_rejoin",
     "check_role",
@@ -77,7 +86,7 @@ __all__ = [
     "ended",
     "estimated_wait",
     "in_order",
-    "is_open",
+    "is_closed",
     "issued",
     "new_pace",
     "next_of",

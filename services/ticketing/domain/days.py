@@ -1,16 +1,15 @@
-"""Business dates and opening hours, in the local time of a site."""
+"""Business dates, and when a number may be taken, in the local time of a site."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from services.ticketing.domain.calendar import Calendar
 from services.ticketing.domain.refusal import QueueRefusal
-
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 def business_date(now: datetime, timezone: str) -> date:
@@ -23,18 +22,41 @@ def end_of_day(day: date, timezone: str) -> datetime:
     return datetime.combine(day + timedelta(days=1), time_of_day(0), ZoneInfo(timezone)).astimezone(UTC)
 
 
-def is_open(now: datetime, timezone: str, hours: Mapping[str, Iterable[Mapping[str, str]]]) -> bool:
-    """Whether the site's opening hours contain this instant; ``24:00`` closes at midnight."""
-    local = now.astimezone(ZoneInfo(timezone))
-    clock = f"{local:%H:%M}"
-    return any(period["open"] <= clock < period["close"] for period in hours.get(WEEKDAYS[local.weekday()], ()))
-
-
-def check_site_takes_numbers(site: Mapping[str, Any], channel: str, now: datetime) -> None:
-    """Refuse a number where the site does not accept, does not offer this channel, or is closed."""
+def check_site_takes_numbers(site: Mapping[str, Any], channel: str) -> None:
+    """Refuse a number where the site does not accept, or does not offer this channel."""
     if not site["accepting"]:
         raise QueueRefusal("site_not_accepting", site=site["id"])
     if channel not in site["channels"]:
         raise QueueRefusal("channel_not_allowed", site=site["id"], channel=channel)
-    if site["enforce_hours"] and not is_open(now, site["timezone"], site["hours"]):
-        raise QueueRefusal("site_closed", site=site["id"], hours=site["hours"])
+
+
+def is_closed(calendar: Calendar, now: datetime) -> bool:
+    """Whether no numbers are given out now, at a site or by an agency there, whosever calendar it is.
+
+    A site that does not enforce its hours gives them out at any time, but not once an unforeseen closure leaves nothing
+    more of the day: whoever took one would be told at once that it is cancelled.
+    """
+    local = calendar.local(now)
+    today, clock = calendar.hours_on(local.date()), f"{local:%H:%M}"
+    return today.is_over(clock) or (calendar.site["enforce_hours"] and not today.contains(clock))
+
+
+def check_open(calendar: Calendar, agency: Mapping[str, Any], now: datetime) -> None:
+    """Refuse a number while the site, or the agency there, is closed, and say when it can be taken.
+
+    :param calendar: the site's, with the special hours of as many days as the next opening is to be looked for.
+    :raises QueueRefusal: ``site_closed``, or ``agency_closed`` when only the agency is; with ``reason``, the entry's
+        ``name`` and the agency's next opening ``opens_at`` (with the site's offset) where there are such.
+    """
+    its = calendar.of_agency(agency)
+    if not is_closed(its, now):
+        return
+    hours, opens_at = its.hours_on(its.local(now).date()), its.opens_next(now)
+    why: dict[str, Any] = {"site": calendar.site["id"], "reason": hours.reason}
+    if hours.name is not None:
+        why["name"] = hours.name
+    if opens_at is not None:
+        why["opens_at"] = opens_at.isoformat()
+    if is_closed(calendar, now):
+        raise QueueRefusal("site_closed", **why)
+    raise QueueRefusal("agency_closed", agency=agency["id"], agency_name=agency["name"], **why)

@@ -10,6 +10,9 @@ from typing import Any
 
 from services.ticketing.domain.refusal import QueueRefusal
 
+CLOSURE = "closure"
+"""The actor of what a closure does; accounts have an ``@`` in their names."""
+
 OPEN_STATES = frozenset({"reserved", "printing", "waiting", "called", "serving", "on_hold"})
 AT_COUNTER_STATES = frozenset({"called", "serving"})
 """States in which a ticket occupies a counter."""
@@ -165,6 +168,17 @@ def changed(ticket: Ticket, command: str, now: datetime, *, actor: str | None, c
     if command == "return":
         facts |= {"returns": ticket.returns + 1}
     return replace(ticket, status=target, counter=at, periods=periods, version=ticket.version + 1, **facts)
+
+
+def cancelled_by(ticket: Ticket) -> str | None:
+    """Return who gave the number back, ``citizen`` or ``staff``, or :data:`CLOSURE`; ``None`` while it is not cancelled.
+
+    A citizen shows the ticket's token and has no account; devices count as staff.
+    """
+    if ticket.status != "cancelled" or not ticket.periods:
+        return None
+    actor = ticket.periods[-1].actor
+    return "citizen" if actor is None else CLOSURE if actor == CLOSURE else "staff"
 
 
 def target_of(ticket: Ticket, command: str) -> str:

@@ -1,6 +1,18 @@
 """Ticketing's tables and all of its SQL. Each function is one statement, unless it says otherwise."""
 
 from services.ticketing.store.boards import day, heads, observed_paces, services, site_and_counters
+from services.ticketing.store.calendar import (
+    Told,
+    agencies_at,
+    any_told,
+    cancellable,
+    keep_told,
+    offered,
+    sites,
+    special_hours,
+    take_back,
+    told_closures,
+)
 from services.ticketing.store.catalog_copies import CounterAndSite, catalog_entities, counter_and_site, keep_catalog_entity
 from services.ticketing.store.counter_sessions import desk, keep_session, locked_session, open_sessions, session_of_officer
 from services.ticketing.store.paces import keep_pace, locked_with_pace, pace
@@ -45,6 +57,10 @@ __all__ = [
     "Row",
     "SiteNow",
     "TakenNumber",
+    "Told",
+    "agencies_at",
+    "any_told",
+    "cancellable",
     "catalog_copy",
     "catalog_entities",
     "close_day",
@@ -63,6 +79,7 @@ __all__ = [
     "keep_pace",
     "keep_regular_calls",
     "keep_session",
+    "keep_told",
     "legs",
     "lock_day",
     "lock_day_of_leg",
@@ -77,6 +94,7 @@ __all__ = [
     "next_closing",
     "observed_paces",
     "of_one_visit",
+    "offered",
     "open_at_counter",
     "open_sessions",
     "open_tickets",
@@ -85,11 +103,15 @@ __all__ = [
     "services",
     "session_of_officer",
     "site_and_counters",
+    "sites",
     "sites_now",
+    "special_hours",
+    "take_back",
     "take_number",
     "take_turn",
     "ticket",
     "tickets_by_id",
+    "told_closures",
     "update",
     "view",
     "view_page",

@@ -6,8 +6,10 @@ Locks are taken in one order, so that commands wait for each other and never in 
 
 from services.ticketing.usecases.answers import public_ticket
 from services.ticketing.usecases.boards import get_site_day, get_site_heads
+from services.ticketing.usecases.calendar import get_site_hours
 from services.ticketing.usecases.calling import call_next, call_ticket, recall_ticket
 from services.ticketing.usecases.closing import CLOSING_BATCH, Closing, close_due_day
+from services.ticketing.usecases.closures import CANCELLING_BATCH, Cancelling, apply_closures, sites_to_look_at
 from services.ticketing.usecases.following import apply_catalog_event
 from services.ticketing.usecases.holding import hold_ticket, resume_ticket
 from services.ticketing.usecases.issuing import issue_ticket, with_token
@@ -21,10 +23,13 @@ from services.ticketing.usecases.transferring import transfer_ticket
 from services.ticketing.usecases.visits import check_in
 
 __all__ = [
+    "CANCELLING_BATCH",
     "CLOSING_BATCH",
     "SNAPSHOT",
+    "Cancelling",
     "Closing",
     "apply_catalog_event",
+    "apply_closures",
     "call_next",
     "call_ticket",
     "cancel_ticket",
@@ -37,6 +42,7 @@ __all__ = [
     "get_my_counter",
     "get_site_day",
     "get_site_heads",
+    "get_site_hours",
     "get_ticket",
     "get_ticket_by_token",
     "hold_ticket",
@@ -52,6 +58,7 @@ __all__ = [
     "resume_ticket",
     "return_ticket",
     "set_priority",
+    "sites_to_look_at",
     "start_ticket",
     "transfer_ticket",
     "undo_call",

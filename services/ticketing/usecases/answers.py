@@ -72,6 +72,7 @@ def public_ticket(ticket: Ticket) -> dict[str, Any]:
         "transferred_from": ticket.transferred_from,
         "transferred_to": ticket.transferred_to,
         "leg": ticket.leg,
+        "cancelled_by": domain.cancelled_by(ticket),
         "periods": [_public_period(period) for period in ticket.periods],
         "version": ticket.version,
     }

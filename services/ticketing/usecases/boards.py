@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError
@@ -42,6 +43,7 @@ def get_site_day(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         "default_pace_seconds": domain.DEFAULT_SERVING_SECONDS,
         "counters_now": [{"counter": counter, "status": status} for counter, status in sorted(counters_now.items())],
         "regular_per_priority": domain.policy_of(site).regular_per_priority,
+        "closures": [_board_closure(told, site) for told in store.told_closures(work, site["id"], today)],
         "tickets": [_board_ticket(row) for row in tickets],
     }
 
@@ -65,6 +67,11 @@ def _paces(work: UnitOfWork, sites: list[str]) -> dict[str, list[dict[str, Any]]
     for site, service, mean_seconds in store.observed_paces(work, sites):
         found[site].append({"service": service, "mean_seconds": mean_seconds})
     return found
+
+
+def _board_closure(told: store.Told, site: dict[str, Any]) -> dict[str, Any]:
+    zone = ZoneInfo(site["timezone"])
+    return {"agency": told.agency, "opens_at": None if told.opens_at is None else told.opens_at.astimezone(zone).isoformat()}
 
 
 def _board_ticket(row: store.Row) -> dict[str, Any]:

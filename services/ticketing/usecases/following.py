@@ -7,7 +7,7 @@ from services.chassis.events import Envelope
 from services.chassis.following import known_data
 from services.ticketing import store
 
-KINDS = ("site", "agency", "service", "counter")
+KINDS = ("site", "agency", "service", "counter", "hours")
 """The kinds of catalogue entities that the queue needs."""
 
 

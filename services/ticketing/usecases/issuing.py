@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from services.chassis.database import UnitOfWork
@@ -62,13 +64,14 @@ def _issued(
     :param before: the first ticket of the visit, whose arrival all others share.
     """
     actor = work.context.actor
-    site, service, agency = offered(work, data["site"], service_id)
+    site, service, agency, calendar = offered(work, data["site"], service_id)
     domain.check_agency(actor.agencies, agency["id"])
     if before is None:
-        domain.check_site_takes_numbers(site, data["channel"], work.now)
+        domain.check_site_takes_numbers(site, data["channel"])
     if not service["active"]:
         raise DomainError("service_inactive", service=service["id"])
     prefix = domain.prefix_at(agency, site["id"])
+    check_open(work, calendar, agency)
     today = domain.business_date(work.now, site["timezone"])
     closes_at, priority = domain.end_of_day(today, site["timezone"]), data["priority_class"] is not None
     taken = store.take_number(work, site["id"], today, prefix, closes_at, service["id"], priority=priority)
@@ -100,11 +103,18 @@ def with_token(settings: Settings, answer: dict[str, Any]) -> dict[str, Any]:
     return {**answer, "token": domain.ticket_token(settings.required_ticket_token_secret(), answer["id"])}
 
 
-def offered(work: UnitOfWork, site: str, service: str) -> tuple[Entity, Entity, Entity]:
-    """Return site, service and the service's agency; refuses with ``<kind>_unknown``."""
+def offered(work: UnitOfWork, site: str, service: str) -> tuple[Entity, Entity, Entity, domain.Calendar]:
+    """Return site, service, the service's agency and the site's calendar of today; refuses with ``<kind>_unknown``."""
     wanted = {"site": site, "service": service, "agency": domain.agency_of(service)}
-    known = store.catalog_entities(work, **wanted)
+    known, entries = store.offered(work, **wanted)
     for kind, identifier in wanted.items():
         if kind not in known:
             raise DomainError(f"{kind}_unknown", **{kind: identifier})
-    return known["site"], known["service"], known["agency"]
+    return known["site"], known["service"], known["agency"], domain.Calendar(known["site"], entries)
+
+
+def check_open(work: UnitOfWork, calendar: domain.Calendar, agency: Entity) -> None:
+    """Refuse a number while it is closed. When it opens again is looked up for who is refused only."""
+    if domain.is_closed(calendar.of_agency(agency), work.now):
+        ahead = calendar.local(work.now).date() + timedelta(days=domain.LONGEST_SEARCH)
+        domain.check_open(replace(calendar, entries=store.special_hours(work, until=ahead)), agency, work.now)

@@ -11,7 +11,7 @@ from services.ticketing import domain, store
 from services.ticketing.domain import QueueRefusal, Ticket
 from services.ticketing.usecases.answers import viewed
 from services.ticketing.usecases.changing import change, check_staff, on_open_day, tell_of_ticket
-from services.ticketing.usecases.issuing import offered
+from services.ticketing.usecases.issuing import check_open, offered
 
 
 def transfer_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
@@ -23,10 +23,11 @@ def transfer_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     old, site = on_open_day(work, data["id"], "transfer")
     if data["service"] == old.service:
         raise QueueRefusal("transfer_to_itself", service=old.service)
-    _, service, agency = offered(work, old.site, data["service"])
+    _, service, agency, calendar = offered(work, old.site, data["service"])
     if not service["active"]:
         raise DomainError("service_inactive", service=service["id"])
     prefix = domain.prefix_at(agency, old.site)
+    check_open(work, calendar, agency)
     ends = domain.end_of_day(old.business_date, site["timezone"])
     priority = old.priority_class is not None
     taken = store.take_number(work, old.site, old.business_date, prefix, ends, service["id"], priority=priority)

@@ -37,18 +37,14 @@ def after_leg(work: UnitOfWork, ended: Ticket) -> None:
     else:
         lost = []
     for leg in lost:
-        _follow(work, leg, "cancel")
+        keep(work, domain.changed(leg, "cancel", work.now, actor=ended.periods[-1].actor), "cancel")
     following = next((leg for leg in reserved if leg not in lost), None)
     others = [leg for leg in legs if leg.id != ended.id]
     if following is not None and not any(leg.status in domain.LIVE_STATES for leg in others):
-        _follow(work, following, "check-in")
+        keep(work, domain.changed(following, "check-in", work.now, actor="system"), "check-in")
 
 
 def prerequisites_of(work: UnitOfWork, services: Collection[str]) -> Mapping[str, Collection[str]]:
     """Return what each of these services requires to be done before it."""
     known = store.services(work, sorted(services))
     return {service["id"]: service.get("prerequisites", ()) for service in known}
-
-
-def _follow(work: UnitOfWork, leg: Ticket, command: str) -> None:
-    keep(work, domain.changed(leg, command, work.now, actor="system"), command)

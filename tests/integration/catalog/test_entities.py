@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -30,7 +31,7 @@ def update(catalogue, kind, **payload):
 
 
 def listed(catalogue, kind, **payload):
-    plural = {"agency": "Agencies"}.get(kind, f"{kind.title()}s")
+    plural = {"agency": "Agencies", "hours": "Hours"}.get(kind, f"{kind.title()}s")
     return catalogue.do(entities.list_page, kind, f"List{plural}", payload)
 
 
@@ -317,3 +318,65 @@ class TestIsolation:
         create(another_catalogue, "site", {**SITE, "name": "MPP Lain"})
         assert get(furnished, "site", "sukadana")["name"] == "MPP Uji"
         assert [event.regency for event in another_catalogue.events()] == [another_catalogue.regency]
+
+
+CLOSURE = {"id": "listrik", "name": "Listrik padam", "kind": "closure", "from": "2026-06-03", "to": "2026-06-04"}
+EVERYWHERE: dict[str, Any] = {"site": None, "agency": None, "hours": {}, "active": True}
+
+
+class TestSpecialHours:
+    def test_are_kept_changed_taken_back_and_taken_up_again_and_published_each_time(self, furnished):
+        assert create(furnished, "hours", CLOSURE) == {**CLOSURE, **EVERYWHERE, "version": 1} == get(furnished, "hours", "listrik")
+        for version, active in ((2, False), (3, True)):
+            changed = update(furnished, "hours", id="listrik", if_match=version - 1, active=active)
+            assert (changed["version"], changed["active"]) == (version, active)
+            event = furnished.events()[-1]
+            assert (event.type, event.subject, event.data) == ("catalog.hours_changed", "listrik", {"hours": changed})
+            assert checked_event(event.type, event.data) == event.data
+        assert refused(update, furnished, "hours", id="listrik", if_match=1, active=False).code == "version_conflict"
+
+    def test_are_found_by_the_days_they_touch_and_by_site(self, furnished):
+        create(furnished, "site", {**SITE, "id": "metro"})
+        for identifier, since, until, site in (
+            ("a", "2026-05-01", "2026-05-31", None),
+            ("b", "2026-05-31", "2026-06-03", "sukadana"),
+            ("c", "2026-06-03", "2026-06-03", "metro"),
+        ):
+            create(furnished, "hours", {**CLOSURE, "id": identifier, "from": since, "to": until, "site": site})
+
+        def found(**query):
+            return "".join(item["id"] for item in listed(furnished, "hours", **query)["items"])
+
+        assert found() == "abc"
+        assert [found(since=day) for day in ("2026-05-31", "2026-06-01", "2026-06-04")] == ["abc", "bc", ""]
+        assert [found(until=day) for day in ("2026-04-30", "2026-05-30", "2026-05-31", "2026-06-03")] == ["", "a", "ab", "abc"]
+        assert [found(site=site) for site in ("sukadana", "metro", "elsewhere")] == ["ab", "ac", "a"]
+        assert found(since="2026-06-01", until="2026-06-30", site="sukadana") == "b"
+
+    @pytest.mark.parametrize(
+        ("changes", "code", "field"),
+        [
+            ({"site": "nowhere"}, "reference_unknown", "site"),
+            ({"agency": "NIX"}, "reference_unknown", "agency"),
+            ({"site": "metro", "agency": "CPL"}, "payload_invalid", "agency"),
+            ({"to": "2026-06-02"}, "payload_invalid", "to"),
+        ],
+    )
+    def test_of_what_is_not_there_or_never_are_refused(self, furnished, changes, code, field):
+        create(furnished, "site", {**SITE, "id": "metro"})
+        create(furnished, "hours", CLOSURE)
+        error = refused(update, furnished, "hours", id="listrik", **changes)
+        named = error.details["errors"][0]["field"] if code == "payload_invalid" else error.details["field"]
+        assert (error.code, named) == (code, field)
+        assert get(furnished, "hours", "listrik")["version"] == 1
+
+
+class TestHoursOfAnAgency:
+    def test_are_kept_by_site_and_published(self, furnished):
+        two_days = {day: [{"open": "09:00", "close": "12:00"}] for day in ("tuesday", "thursday")}
+        presences = [{"site": "sukadana", "prefix": "E", "hours": two_days}]
+        changed = update(furnished, "agency", id="CPL", presences=presences)
+        assert changed["presences"] == presences == get(furnished, "agency", "CPL")["presences"]
+        assert furnished.events()[-1].data == {"agency": changed}
+        again = update(furnished, "agency", id="CPL", presences=[{"site": "sukadana", "prefix": "E"}])
+        assert again["presences"] == [{"site": "sukadana", "prefix": "E", "hours": None}]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.seed import SeedError, add_demo_operator, documents, seed, with_demo_accounts
+from deploy.seed import SeedError, add_demo_operator, documents, holidays, holidays_only, seed, with_demo_accounts, with_holidays
 from services.catalog.domain import CatalogError
 from services.catalog.store import registry
 from services.catalog.usecases import entities
@@ -22,7 +22,7 @@ def everything(catalogue):
     with catalogue.work() as work:
         return {
             (kind, item["id"]): item
-            for kind in ("site", "agency", "service", "counter", "account", "device")
+            for kind in ("site", "agency", "service", "counter", "hours", "account", "device")
             for item in entities.list_page(work, kind, {"limit": 200})["items"]
         }
 
@@ -40,6 +40,17 @@ def test_a_document_is_loaded_whole_and_published(catalogue, slug):
     for event in events:
         assert checked_event(event.type, event.data) == event.data
     assert published["regency", catalogue.regency]["regency"]["version"] == 1
+
+
+def test_holidays_come_with_a_regency_and_what_it_changed_stays(catalogue):
+    document = with_holidays(DOCUMENTS["oku-timur"])
+    catalogue.load(document)
+    assert sum(kind == "hours" for kind, _ in everything(catalogue)) == len(holidays()) == 50
+    with catalogue.work() as work:
+        entities.update(work, "hours", {"id": "natal-2026", "active": False})
+    regency = {**document["regency"], "id": catalogue.regency}
+    assert catalogue.load(holidays_only(regency, [2026])) == {"created": 0, "updated": 0, "unchanged": 25}
+    assert not everything(catalogue)["hours", "natal-2026"]["active"]
 
 
 def test_loading_again_changes_and_publishes_nothing(catalogue):

@@ -23,6 +23,7 @@ from services.chassis.database import Database, UnitOfWork
 from services.chassis.events import Envelope, read_log
 from services.contracts import ticketing as contracts
 from services.contracts.events import checked_event
+from services.contracts.hours import GetSiteHours, SiteHours
 from services.ticketing import domain, usecases
 
 SECRET = "a-secret-of-the-tests-32-characters"
@@ -130,6 +131,17 @@ class Mall:
         self.publish("counter", {"id": identifier, **facts, "active": active})
         return identifier
 
+    def hours(self, identifier: str, since: str, until: str | None = None, **facts: Any) -> None:
+        """Add or change an entry of special hours: closed, for the whole regency, unless said otherwise."""
+        usual: dict[str, Any] = {"name": identifier, "kind": "closure", "site": None, "agency": None, "hours": {}, "active": True}
+        self.publish("hours", {"id": identifier, "from": since, "to": until or since, **usual, **facts})
+
+    def site_hours(self, **asked_for: str) -> dict[str, Any]:
+        """The hours of the site as ticketing answers them."""
+        answer: dict[str, Any] = self.call("get_site_hours", GetSiteHours, CITIZEN, site=self.site, **asked_for)
+        assert SiteHours().load(answer) == answer
+        return answer
+
     # --- people
 
     def actor(self, role: str, *agencies: str) -> Actor:
@@ -141,7 +153,7 @@ class Mall:
         """One call, as the service's entrypoint does it; the events it emits must fit their contracts."""
         data = contract().load(payload)
         context = CallContext(self.regency, actor or self.actor("officer"), command_id)
-        read_only = method in ("get_ticket", "get_desk", "get_my_counter", "list_tickets")
+        read_only = method in ("get_ticket", "get_desk", "get_my_counter", "list_tickets", "get_site_hours")
         with self.database.regency_work(self.regency, context=context, read_only=read_only) as work:
             answer = commands.once(work, method, data, lambda: self._use(method, work, data))
             for event in work.emitted:

@@ -166,7 +166,8 @@ class TestRefusals:
         mall.open_site(enforce_hours=True, hours=hours)
         mall.take(mall.ktp)
         clock.pass_by(hours=8)
-        assert refusal(mall.take, mall.ktp) == ("site_closed", {"site": mall.site, "hours": hours})
+        opens_at = "2026-03-18T08:00:00+07:00"
+        assert refusal(mall.take, mall.ktp) == ("site_closed", {"site": mall.site, "reason": "weekly", "opens_at": opens_at})
 
     def test_of_channels_that_are_not_the_sites_or_the_callers(self, mall):
         mall.take(mall.ktp, actor=CITIZEN, channel="web")

@@ -124,7 +124,7 @@ def test_an_agency_at_two_sites_is_one_agency_with_two_presences(tmp_path):
     """,
     )
     [agency] = document["agencies"]
-    assert agency["presences"] == [{"site": "martapura", "prefix": "A"}, {"site": "belitang", "prefix": "B"}]
+    assert agency["presences"] == [{"site": "martapura", "prefix": "A", "hours": None}, {"site": "belitang", "prefix": "B", "hours": None}]
     assert [(counter["id"], counter["services"]) for counter in document["counters"]] == [
         ("martapura-01", ["PTS-IZN"]),
         ("belitang-01", ["PTS-IZN"]),

@@ -22,6 +22,8 @@ ALLOWED = {
     "getAccount": "administrator auditor",
     "listDevices": "administrator auditor",
     "getDevice": "administrator auditor",
+    "createHours": "supervisor administrator",
+    "updateHours": "supervisor administrator",
     "issueTicket": "kiosk officer front_desk supervisor administrator",
     "listTickets": "officer front_desk supervisor administrator auditor",
     "getTicket": "officer front_desk supervisor administrator auditor",

@@ -59,18 +59,53 @@ def test_something_new_has_an_address_and_a_version(edge):
     assert response.headers["ETag"] == f'"{account["version"]}"'
 
 
-def test_opening_hours_are_a_part_of_the_site(edge):
-    response = edge.send("GET", "/v1/lampung-timur/hours?site=sukadana")
-    site = EXAMPLES["catalog"]["site"]
-    assert response.json == {name: site[name] for name in ("id", "timezone", "accepting", "enforce_hours", "hours", "version")}
-    assert edge.services.payload == {"id": "sukadana"}
+HOURS = "/v1/lampung-timur/sites/sukadana/hours"
 
 
-@pytest.mark.parametrize("query", ["", "?site=", "?site=X%20Y", "?site=a&site=b", "?id=sukadana"])
-def test_opening_hours_of_no_site_are_refused_by_the_callers_name_for_it(edge, problem_of, query):
-    document = problem_of(edge.send("GET", f"/v1/lampung-timur/hours{query}"))
-    assert document["code"] == "parameter_invalid"
-    assert document["errors"][0]["field"] == ("id" if "id=" in query else "site")
+def test_hours_of_a_site_are_resolved_by_who_heeds_them(edge):
+    response = edge.send("GET", f"{HOURS}?from=2026-03-19&to=2026-03-20")
+    assert response.json == EXAMPLES["ticketing"]["site_hours"]
+    assert edge.services.payload == {"site": "sukadana", "since": "2026-03-19", "until": "2026-03-20"}
+    assert response.headers["Cache-Control"] == "no-cache"  # the same for everybody
+    again = edge.send("GET", HOURS, headers={"If-None-Match": response.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("?from=2026-02-30", "from"),
+        ("?from=2026-03-02&to=2026-03-01", "to"),
+        ("?from=2026-01-01&to=2026-03-04", "to"),
+        ("?since=2026-01-01", "since"),
+    ],
+)
+def test_days_that_make_no_sense_are_refused_by_the_callers_name_for_them(edge, problem_of, query, field):
+    document = problem_of(edge.send("GET", HOURS + query))
+    assert (document["code"], document["errors"][0]["field"]) == ("parameter_invalid", field)
+    assert edge.services.calls == []
+
+
+def test_two_months_of_hours_are_answered_at_once(edge):
+    assert edge.send("GET", f"{HOURS}?from=2026-01-01&to=2026-03-03").status_code == 200
+
+
+def test_special_hours_are_made_by_their_own_names(edge):
+    body = EXAMPLES["catalog"]["create_hours"]
+    response = edge.send("POST", "/v1/lampung-timur/hours", role="supervisor", json_body=body)
+    assert (response.status_code, response.headers["Location"]) == (201, "/v1/lampung-timur/hours/idulfitri-2026")
+    assert edge.services.payload["from"] == "2026-06-03"
+
+
+def test_special_hours_are_changed_by_their_own_names(edge):
+    path, held = "/v1/lampung-timur/hours/idulfitri-2026", {"If-Match": '"1"'}
+    edge.send("PATCH", path, role="administrator", json_body={"to": "2026-03-23"}, headers=held)
+    assert edge.services.payload == {"id": "idulfitri-2026", "to": "2026-03-23", "if_match": 1}
+
+
+def test_special_hours_are_found_by_day(edge):
+    edge.send("GET", "/v1/lampung-timur/hours?from=2026-03-01&to=2026-03-31&site=sukadana")
+    assert edge.services.payload == {"since": "2026-03-01", "until": "2026-03-31", "site": "sukadana"}
 
 
 def test_a_platform_query_carries_no_regency(edge):

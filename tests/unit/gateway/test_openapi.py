@@ -77,7 +77,15 @@ def test_a_route_of_the_queue_documents_what_its_use_case_refuses_and_no_more():
     documented = {route.operation_id: set(route.problems) for route in ROUTES if route.tag == "tickets"}
     assert documented == {
         "issueTicket": {
-            *("site_unknown", "service_unknown", "agency_unknown", "site_not_accepting", "site_closed", "channel_not_allowed"),
+            *(
+                "site_unknown",
+                "service_unknown",
+                "agency_unknown",
+                "site_not_accepting",
+                "site_closed",
+                "agency_closed",
+                "channel_not_allowed",
+            ),
             *("service_not_offered", "service_inactive", "prerequisites_circular", "day_closed", "agency_forbidden"),
         },
         "listTickets": set(),
@@ -97,7 +105,16 @@ def test_a_route_of_the_queue_documents_what_its_use_case_refuses_and_no_more():
         "resumeTicket": of_ticket | at_counter | {"counter_does_not_serve", "day_closed"},
         "returnTicket": of_ticket | {"day_closed"},
         "transferTicket": of_ticket
-        | {"service_unknown", "agency_unknown", "service_inactive", "service_not_offered", "transfer_to_itself", "day_closed"},
+        | {
+            "service_unknown",
+            "agency_unknown",
+            "service_inactive",
+            "service_not_offered",
+            "transfer_to_itself",
+            "day_closed",
+            "site_closed",
+            "agency_closed",
+        },
         "rejoinTicket": of_ticket | {"rejoin_limit_reached", "visit_busy", "day_closed"},
         "setPriority": of_ticket,
         "confirmPrinting": of_ticket | {"day_closed"},

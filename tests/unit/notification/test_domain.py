@@ -76,4 +76,12 @@ def test_who_was_transferred_was_referred_to_another_service():
 
 
 def test_parameters_hold_no_more_than_the_texts_need():
-    assert CALLED == {"number": "E-012", "site": "sukadana", "counter": "sukadana-05", "outcome": None}
+    assert CALLED == {"number": "E-012", "site": "sukadana", "counter": "sukadana-05", "outcome": None, "cancelled_by": None}
+
+
+@pytest.mark.parametrize(("locale", "because"), [("id", "karena layanan ditutup hari ini"), ("en", "the service is closed today")])
+def test_who_lost_the_number_to_a_closure_is_told_so(locale, because):
+    assert because in text_of("cancelled", {**CALLED, "cancelled_by": "closure"}, Places(None, None), locale)
+    kept_before = {name: value for name, value in CALLED.items() if name != "cancelled_by"}
+    for parameters in ({**CALLED, "cancelled_by": "citizen"}, {**CALLED, "cancelled_by": "staff"}, kept_before):
+        assert because not in text_of("cancelled", parameters, Places(None, None), locale)

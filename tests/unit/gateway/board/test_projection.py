@@ -245,3 +245,44 @@ class TestReading:
 def test_a_day_begins_empty():
     assert reduced(started(Day()).content()) == {"counters": {}, "calls": [], "services": {}}
     assert started(Day()).business_date == TODAY
+
+
+class TestClosures:
+    WHOLE, AGENCY = {"agency": None, "opens_at": "2025-06-12T08:00:00+07:00"}, {"agency": "BRJ", "opens_at": None}
+
+    def change(self, sequence, event_type, date=TODAY, **data):
+        told = {"sequence": str(sequence), "time": "2025-06-11T09:00:00+07:00", "type": f"mpp.site.{event_type}"}
+        return Change.read(json.dumps({**told, "data": {"site": SITE, "business_date": date, **data}}).encode())
+
+    def test_stand_on_the_board_until_they_are_taken_back(self):
+        projection = started(Day())
+        first = projection.sequence + 1
+        later = [
+            self.change(first + 1, "closed", reason="closure", **self.AGENCY),
+            self.change(first + 2, "reopened", agency=None),
+        ]
+        for change in later:  # early ones wait
+            projection.add(change)
+            assert projection.content()["closures"] == []
+        assert len(projection.add(self.change(first, "closed", reason="closure", **self.WHOLE))) == 3
+        assert projection.content()["closures"] == [self.AGENCY]
+        content = {**projection.content(), "live": True, "as_of": "2025-06-11T09:00:00+07:00"}
+        assert Board().load(content) == content
+
+    def test_come_with_a_snapshot_and_go_with_the_next(self):
+        projection, day = started(Day()), Day()
+        projection.begin({**day.snapshot(), "closures": [self.WHOLE]})
+        assert projection.content()["closures"] == [self.WHOLE]
+        projection.begin(day.snapshot())
+        assert projection.content()["closures"] == []
+
+    def test_of_another_day_are_not_those_of_today(self):
+        projection = started(Day())
+        projection.add(self.change(projection.sequence + 1, "closed", date="1999-01-01", **self.WHOLE))
+        assert projection.content()["closures"] == []
+
+    def test_said_again_are_said_once(self):
+        projection = started(Day())
+        for _ in range(2):
+            projection.add(self.change(projection.sequence + 1, "closed", **self.WHOLE))
+        assert projection.content()["closures"] == [self.WHOLE]

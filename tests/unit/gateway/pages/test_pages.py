@@ -34,6 +34,26 @@ def test_a_board_is_whole_before_any_script_runs(edge):
     assert "Nomor dipanggil" in page.text
 
 
+@pytest.mark.parametrize(
+    ("language", "whole", "agency", "opens"),
+    [
+        ("id", "Hari ini tutup di luar jadwal", "BRJ hari ini tutup di luar jadwal", "Buka kembali Kamis, 12 Juni 2025 pukul 08.00 WIB"),
+        ("en", "Closed today, unforeseen", "BRJ is closed today, unforeseen", "It opens again Thursday, 12 June 2025 at 08:00 WIB"),
+    ],
+)
+def test_a_closure_is_said_before_any_script_runs(edge, language, whole, agency, opens):
+    day = copy.deepcopy(EXAMPLES["ticketing"]["site_day"])
+    day["closures"] = [{"agency": None, "opens_at": None}, {"agency": "BRJ", "opens_at": "2025-06-12T08:00:00+07:00"}]
+    edge.services.answers["get_site_day"] = day
+    [shown] = re.findall(r'<ul class="closures".*?</ul>', edge.send("GET", BOARD, headers={"Accept-Language": language}).text, re.DOTALL)
+    assert [text in shown for text in (whole, agency, opens)] == [True] * 3
+    assert shown.count("<li") == 2
+
+
+def test_a_board_of_an_ordinary_day_says_nothing_of_closures(edge):
+    assert 'data-list="closures"></ul>' in edge.send("GET", BOARD).text
+
+
 def test_in_english_for_who_wants_it(edge):
     page = edge.send("GET", BOARD, headers={"Accept-Language": "en-GB"})
     assert '<html lang="en">' in page.text
