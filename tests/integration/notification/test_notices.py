@@ -159,7 +159,7 @@ def test_what_is_stored_says_nothing_about_the_person(notification):
     assert {name for row in rows for name in row} == {
         *("ticket", "version", "kind", "happened_at", "created_at", "parameters", "id", "ended_at"),
     }
-    assert {name for row in rows for name in row["parameters"]} == {"number", "site", "counter", "outcome"}
+    assert {name for row in rows for name in row["parameters"]} == {"number", "site", "counter", "outcome", "cancelled_by"}
     assert "priority" not in json.dumps([row["parameters"] for row in rows])
 
 
