@@ -157,6 +157,26 @@ class TestAClosure:
         assert closed.data == expected
         check_books(mall)
 
+    def test_of_an_agency_takes_its_leg_out_of_a_visit_that_goes_on(self, mall):
+        [land] = mall.agency("BPN", "C", "CEK")
+        visit = mall.take(mall.kis, then=[mall.ktp, land])
+        mall.hours("rapat", TODAY, site=mall.site, agency="KES")
+        look(mall)
+        assert [(ticket["number"], ticket["status"]) for ticket in mall.tickets()] == [
+            (visit["number"], "cancelled"),
+            (visit["legs"][0]["number"], "waiting"),
+            (visit["legs"][1]["number"], "reserved"),
+        ]
+        check_books(mall)
+
+    def test_of_the_site_ends_all_legs(self, mall):
+        mall.take(mall.kis, then=[mall.ktp])
+        mall.hours("listrik", TODAY, site=mall.site)
+        look(mall)
+        assert statuses(mall) == ["cancelled", "cancelled"]
+        assert {ticket["cancelled_by"] for ticket in mall.tickets()} == {"closure"}
+        check_books(mall)
+
     def test_refuses_new_numbers_though_the_site_enforces_no_hours(self, mall):
         mall.hours("listrik", TODAY, name="Listrik padam")
         code, details = refusal(mall.take, mall.ktp)
