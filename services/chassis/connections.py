@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import psycopg
 import sqlalchemy as sa
@@ -43,8 +44,12 @@ class ConnectionPool:
     def __init__(self, url: str, service: str, size: int) -> None:
         self._engines = [_engine(url, service) for _ in range(size)]
         """One for each connection, so that it can be chosen which one serves whom."""
-        self._free: dict[Engine, str] = dict.fromkeys(self._engines, "")
-        """Those that nobody has, with whom each served last, the last one last."""
+        self._free: dict[Engine, None] = dict.fromkeys(self._engines)
+        """Those that nobody has, the last one that was used last."""
+        self._served: dict[Engine, set[str]] = {engine: set() for engine in self._engines}
+        """Whose tables each knows since it was made: a backend reads their description and plans statements the first time."""
+        for engine in self._engines:
+            sa.event.listen(engine, "connect", partial(self._begin_anew, engine))
         self._turns = threading.Semaphore(size)
         self._waiters = metrics.DATABASE_POOL_WAITERS.labels(service)
 
@@ -52,7 +57,8 @@ class ConnectionPool:
     def turn(self, seconds: float, scope: str) -> Iterator[Engine]:
         """Wait until one of the connections is free for the block; the engine then gives it at once.
 
-        :param scope: whose tables are wanted: a connection that served them last has its statements planned.
+        :param scope: whose tables are wanted: of several that are free, one that knows them serves them, else the one that
+            knows fewest. So regencies spread over the connections, and each stays where it is known.
         :raises Busy: none was free in time.
         """
         with self._waiters.track_inprogress():
@@ -60,13 +66,18 @@ class ConnectionPool:
         if not admitted:
             raise Busy("no database connection free")
         newest_first = list(reversed(self._free))
-        engine = next((each for each in newest_first if self._free[each] == scope), newest_first[0])
+        known = (each for each in newest_first if scope in self._served[each])
+        engine = next(known, None) or min(newest_first, key=lambda each: len(self._served[each]))
         del self._free[engine]
         try:
             yield engine
         finally:
-            self._free[engine] = scope
+            self._served[engine].add(scope)
+            self._free[engine] = None
             self._turns.release()
+
+    def _begin_anew(self, engine: Engine, *_event: object) -> None:
+        self._served[engine].clear()
 
     def in_use(self) -> int:
         """Return how many connections are taken now."""

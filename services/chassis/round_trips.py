@@ -29,7 +29,7 @@ from services.chassis.statements import Constant, Rows, row_count
 Check = Callable[[int], None]
 """Is given the number of rows that a statement has written or found; may raise."""
 
-PREPARED_AT_MOST = 600
+PREPARED_AT_MOST = 2500
 """Statements that one connection keeps prepared, some twenty for each regency that it serves. Those of further regencies are
 read and planned each time, until the connection is renewed."""
 

@@ -42,6 +42,23 @@ def test_a_statement_is_prepared_once_for_each_regency(narrow, new_regency):
     assert prepared(narrow, first).count("SELECT * FROM entry WHERE account = $1") == 2
 
 
+def test_each_regency_stays_with_a_connection_that_knows_it(provisioner, ledger_url, new_regency):
+    database, regencies = Database("ledger", ledger_url, pool_size=3), [new_regency() for _ in range(3)]
+
+    def backend(regency: str) -> int:
+        with database.regency_work(regency) as work:
+            return int(work.execute(PID).scalar_one())
+
+    try:
+        first = [backend(regency) for regency in regencies]
+        assert len(set(first)) == 3
+        assert [backend(regency) for regency in (*regencies, *reversed(regencies))] == [*first, *reversed(first)]
+        with database.regency_work(regencies[0]), database.regency_work(regencies[0]) as beside:
+            assert int(beside.execute(PID).scalar_one()) != first[0], "a connection that is taken serves nobody else"
+    finally:
+        database.close()
+
+
 def test_a_connection_keeps_only_so_many(narrow, regency, monkeypatch):
     monkeypatch.setattr("services.chassis.round_trips.PREPARED_AT_MOST", 3)
     with narrow.regency_work(regency) as work:
