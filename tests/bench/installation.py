@@ -122,6 +122,8 @@ class BenchPlatform(DeployedPlatform):
         if not self._kept.regencies:
             regencies.prepare(settings)
             self._in_steps("provision", lambda document: regencies.add_regency(settings, document["regency"], lambda line: None))
+        else:  # kept since, perhaps, an older release
+            regencies.migrate(settings, lambda line: None)
         for process in self.processes:
             self._started.append(process)
             process.start(wait=False)
