@@ -32,7 +32,7 @@ SCENARIOS = {
     "past": Kind(5, 1_000_000),
 }
 PUBLISHED = Path("deploy/benchmarks/throughput.json")
-WARM_UP_PER_REGENCY = 0.1
+WARM_UP_PER_REGENCY = 0.4
 """Seconds: each regency is served more than once before it counts. The first time, every backend learns its tables."""
 MANY_REGENCIES, ROUND_SECONDS = 500, 60.0
 """Where there are many, rest is measured for as long as a round through all of them takes."""
