@@ -133,6 +133,10 @@ class Transaction:
                 connection_invalidated=driver.closed,
                 dialect=self.connection.dialect,
             ) from error
+        except BaseException as stopped:
+            if not isinstance(stopped, Exception):  # Ctrl-C, a thread that is killed: nobody knows what is still on the line
+                self.connection.invalidate()
+            raise
 
     @property
     def _driver(self) -> BatchingConnection:

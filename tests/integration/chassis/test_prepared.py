@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from services.chassis.database import Database
 from services.chassis.errors import DatabaseUnavailable
+from services.chassis.round_trips import BatchingConnection
 from tests.integration.chassis.conftest import schema
 from tests.messages import first_words, watched
 
@@ -40,6 +41,19 @@ def test_a_statement_is_prepared_once_for_each_regency(narrow, new_regency):
         for regency in (first, second):
             assert entries(narrow, regency) == []
     assert prepared(narrow, first).count("SELECT * FROM entry WHERE account = $1") == 2
+
+
+def test_who_is_stopped_in_the_middle_of_a_message_leaves_no_trace(narrow, regency, monkeypatch, caplog):
+    def stopped(driver, *_):
+        driver.pgconn.enter_pipeline_mode()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BatchingConnection, "run", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            entries(narrow, regency)
+    assert caplog.records == []
+    assert entries(narrow, regency) == []
 
 
 def test_each_regency_stays_with_a_connection_that_knows_it(provisioner, ledger_url, new_regency):
