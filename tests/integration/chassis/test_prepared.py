@@ -46,6 +46,9 @@ def test_a_statement_is_prepared_once_for_each_regency(narrow, new_regency):
 def test_who_is_stopped_in_the_middle_of_a_message_leaves_no_trace(narrow, regency, monkeypatch, caplog):
     def stopped(driver, *_):
         driver.pgconn.enter_pipeline_mode()
+        driver.pgconn.send_query_params(b"SELECT pg_sleep(0.1)", None)
+        driver.pgconn.pipeline_sync()
+        driver.pgconn.flush()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
