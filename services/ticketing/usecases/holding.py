@@ -25,6 +25,7 @@ def resume_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     counter, site = found.counter, found.site
     if held.site != site["id"] or held.service not in domain.services_for(counter, actor.agencies):
         raise DomainError("counter_does_not_serve", counter=counter["id"], service=held.service)
+    domain.check_calls(found.status if found.business_date == held.business_date else None, counter["id"])
     target, policy = domain.target_of(held, "resume"), domain.policy_of(site)
     domain.check_room_for(store.open_at_counter(work, counter["id"]), target, may_call_while_serving=policy.call_while_serving)
     return keep(work, domain.changed(held, "resume", work.now, actor=actor.id, counter=counter["id"]), "resume")

@@ -53,6 +53,16 @@ def test_a_paused_or_closed_counter_calls_nobody(mall):
     assert mall.call_next(second)["number"] == "A-001", "a counter that nobody has opened today may call"
 
 
+def test_what_was_put_aside_goes_on_at_an_open_counter_only(mall):
+    second = mall.counter(2, mall.ktp)
+    mall.open_counter(mall.first)
+    mall.take(mall.ktp)
+    held = mall.hold(mall.call_next(mall.first))
+    mall.close_counter(mall.first)
+    assert refusal(mall.resume, held) == ("counter_not_open", {"counter": mall.first, "status": "closed"})
+    assert mall.resume(held, counter=second)["counter"] == second
+
+
 def test_whom_it_serves_is_served_to_the_end_before_it_closes(mall):
     mall.open_counter(mall.first)
     mall.take(mall.ktp)
