@@ -10,7 +10,7 @@ from gateway import live, operations
 from gateway.access import Access, only
 from gateway.route import EVENT_STREAM, Route, Rpc, Text
 from gateway.routes.catalogue import PAGE
-from services.contracts import ticketing
+from services.contracts import staffing, ticketing
 
 TICKETS = "/v1/{regency}/tickets"
 _TAG = "tickets"
@@ -232,13 +232,13 @@ TICKET_ROUTES = (
             operation=operations.ask_service,
             rpc=Rpc("ticketing", f"{action}_counter", payload),
             command=True,
-            answer=ticketing.CounterSession,
+            answer=staffing.CounterSession,
             problems=("counter_unknown", "counter_inactive", "agency_forbidden", "counter_taken", *problems),
         )
         for action, payload, summary, *problems in (
-            ("open", ticketing.OpenCounter, Text("Membuka loket", "Open a counter"), "officer_elsewhere"),
-            ("pause", ticketing.PauseCounter, Text("Menjeda loket", "Pause a counter"), "counter_not_open"),
-            ("close", ticketing.CloseCounter, Text("Menutup loket", "Close a counter"), "counter_not_open", "counter_busy"),
+            ("open", staffing.OpenCounter, Text("Membuka loket", "Open a counter"), "officer_elsewhere"),
+            ("pause", staffing.PauseCounter, Text("Menjeda loket", "Pause a counter"), "counter_not_open"),
+            ("close", staffing.CloseCounter, Text("Menutup loket", "Close a counter"), "counter_not_open", "counter_busy"),
         )
     ),
     Route(
@@ -249,8 +249,8 @@ TICKET_ROUTES = (
         tag=_TAG,
         access=STAFF,
         operation=operations.ask_service,
-        rpc=Rpc("ticketing", "get_desk", ticketing.GetDesk),
-        answer=ticketing.Desk,
+        rpc=Rpc("ticketing", "get_desk", staffing.GetDesk),
+        answer=staffing.Desk,
         problems=("counter_unknown", "counter_inactive", "agency_forbidden"),
     ),
     Route(
@@ -263,8 +263,8 @@ TICKET_ROUTES = (
         tag=_TAG,
         access=STAFF,
         operation=operations.or_nothing,
-        rpc=Rpc("ticketing", "get_my_counter", ticketing.GetMyCounter),
-        answer=ticketing.Desk,
+        rpc=Rpc("ticketing", "get_my_counter", staffing.GetMyCounter),
+        answer=staffing.Desk,
         or_nothing=True,
     ),
     Route(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from services.contracts.catalog.entities import MOST_COUNTERS, MOST_VERSIONS
 from services.contracts.schema import Choice, ContractSchema, ListOf, Number, Part, PlainText, TrueOrFalse, WholeNumber
+from services.contracts.staffing import COUNTER_STATES
 from services.contracts.streams import HIGHEST_SEQUENCE
-from services.contracts.ticketing import COUNTER_STATES, LANES, TICKET_STATES
+from services.contracts.ticketing import LANES, TICKET_STATES
 from services.contracts.values import AgencyCode, BusinessDate, CounterId, ServiceId, Slug, TicketId, TicketNumber, Timestamp, TimeZone
 
 MOST_LAST_CALLS = 10

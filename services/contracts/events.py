@@ -11,8 +11,9 @@ from marshmallow import EXCLUDE, RAISE
 from services.contracts.catalog import AgencyChanged, CounterChanged, HoursChanged, RegencyChanged, ServiceChanged, SiteChanged
 from services.contracts.reporting import SurveySubmitted
 from services.contracts.schema import ContractSchema
+from services.contracts.staffing import CounterStatusChanged
 from services.contracts.subscriptions import EVENT_TYPES
-from services.contracts.ticketing import CounterStatusChanged, DayClosed, DayOpened, SiteClosed, SiteReopened, TicketChanged
+from services.contracts.ticketing import DayClosed, DayOpened, SiteClosed, SiteReopened, TicketChanged
 
 EVENT_SCHEMAS: dict[str, type[ContractSchema]] = {
     "catalog.regency_changed": RegencyChanged,

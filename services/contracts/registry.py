@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from services.contracts import board, catalog, hours, notification, reporting, streams, ticketing
+from services.contracts import board, catalog, hours, notification, reporting, staffing, streams, ticketing
 from services.contracts.cloudevents import CloudEvent, dataschema
 from services.contracts.events import EVENT_SCHEMAS
 from services.contracts.examples import EXAMPLES
@@ -150,7 +150,7 @@ TICKETING = (
         "ticketing",
         (ticketing.GetTicket, "ticket"),
         (ticketing.GetTicketByToken, "ticket"),
-        (ticketing.GetDesk, "desk"),
+        (staffing.GetDesk, "desk"),
         (ticketing.ListTickets, "ticket_page"),
         (board.GetSiteDay, "site_day"),
         (hours.GetSiteHours, "site_hours"),
@@ -161,9 +161,9 @@ TICKETING = (
         (ticketing.CallTicket, "ticket"),
         (ticketing.RecallTicket, "ticket"),
         (ticketing.StartTicket, "ticket"),
-        (ticketing.OpenCounter, "counter_session"),
-        (ticketing.PauseCounter, "counter_session"),
-        (ticketing.CloseCounter, "counter_session"),
+        (staffing.OpenCounter, "counter_session"),
+        (staffing.PauseCounter, "counter_session"),
+        (staffing.CloseCounter, "counter_session"),
         (ticketing.ConfirmPrinting, "ticket"),
         (ticketing.CheckIn, "ticket"),
         (ticketing.UndoCall, "ticket"),
@@ -178,12 +178,12 @@ TICKETING = (
         (ticketing.CancelTicket, "ticket"),
     ),
     Contract("get_site_heads", "query", "ticketing", board.GetSiteHeads, "site_head", "list"),
-    Contract("get_my_counter", "query", "ticketing", ticketing.GetMyCounter, "desk", "one or null"),
+    Contract("get_my_counter", "query", "ticketing", staffing.GetMyCounter, "desk", "one or null"),
     Contract("call_next", "command", "ticketing", ticketing.CallNext, "ticket", "one or null"),
     *_answers(
         "ticketing",
-        ticketing.CounterSession,
-        ticketing.Desk,
+        staffing.CounterSession,
+        staffing.Desk,
         ticketing.Ticket,
         ticketing.IssuedTicket,
         ticketing.TicketPage,

@@ -12,6 +12,7 @@ from services.chassis.entrypoints import command, query
 from services.chassis.events import Envelope
 from services.chassis.service import Service
 from services.chassis.subscribing import subscribe
+from services.contracts import staffing
 from services.contracts import ticketing as contracts
 from services.contracts.board import GetSiteDay, GetSiteHeads
 from services.contracts.hours import GetSiteHours
@@ -55,27 +56,27 @@ class TicketingService(Service):
         """End serving."""
         return usecases.complete_ticket(work, data)
 
-    @command(contracts.OpenCounter)
+    @command(staffing.OpenCounter)
     def open_counter(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """Begin or go on to work."""
         return usecases.open_counter(work, data)
 
-    @command(contracts.PauseCounter)
+    @command(staffing.PauseCounter)
     def pause_counter(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """Call nobody for a while."""
         return usecases.pause_counter(work, data)
 
-    @command(contracts.CloseCounter)
+    @command(staffing.CloseCounter)
     def close_counter(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """End the work."""
         return usecases.close_counter(work, data)
 
-    @query(contracts.GetDesk)
+    @query(staffing.GetDesk)
     def get_desk(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """A counter as its officer sees it."""
         return usecases.get_desk(work, data)
 
-    @query(contracts.GetMyCounter)
+    @query(staffing.GetMyCounter)
     def get_my_counter(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any] | None:
         """The counter that the caller has open."""
         return usecases.get_my_counter(work, data)

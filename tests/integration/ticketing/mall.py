@@ -21,6 +21,7 @@ from services.chassis.clock import Clock
 from services.chassis.context import ANONYMOUS, Actor, CallContext
 from services.chassis.database import Database, UnitOfWork
 from services.chassis.events import Envelope, read_log
+from services.contracts import staffing
 from services.contracts import ticketing as contracts
 from services.contracts.events import checked_event
 from services.contracts.hours import GetSiteHours, SiteHours
@@ -195,18 +196,18 @@ class Mall:
         return Actor(f"officer-{self.site}@{self.regency}", "officer", self.regency, None)
 
     def open_counter(self, counter: str, actor: Actor | None = None, **more: Any) -> dict[str, Any]:
-        return as_session(self.call("open_counter", contracts.OpenCounter, actor or self.keeper(), counter=counter, **more))
+        return as_session(self.call("open_counter", staffing.OpenCounter, actor or self.keeper(), counter=counter, **more))
 
     def pause_counter(self, counter: str, actor: Actor | None = None, **more: Any) -> dict[str, Any]:
-        return as_session(self.call("pause_counter", contracts.PauseCounter, actor or self.keeper(), counter=counter, **more))
+        return as_session(self.call("pause_counter", staffing.PauseCounter, actor or self.keeper(), counter=counter, **more))
 
     def close_counter(self, counter: str, actor: Actor | None = None) -> dict[str, Any]:
-        return as_session(self.call("close_counter", contracts.CloseCounter, actor or self.keeper(), counter=counter))
+        return as_session(self.call("close_counter", staffing.CloseCounter, actor or self.keeper(), counter=counter))
 
     def desk(self, actor: Actor | None = None, **counter: str) -> dict[str, Any] | None:
-        method, contract = ("get_desk", contracts.GetDesk) if counter else ("get_my_counter", contracts.GetMyCounter)
+        method, contract = ("get_desk", staffing.GetDesk) if counter else ("get_my_counter", staffing.GetMyCounter)
         desk: dict[str, Any] | None = self.call(method, contract, actor or self.keeper(), **counter)
-        assert desk is None or contracts.Desk().load(desk) == desk
+        assert desk is None or staffing.Desk().load(desk) == desk
         return desk
 
     def check_in(self, ticket: dict[str, Any], actor: Actor | None = None) -> dict[str, Any]:
@@ -282,7 +283,7 @@ def code_of(outcome: Any) -> str:
 
 def as_session(answer: dict[str, Any]) -> dict[str, Any]:
     """The answer, which fits its contract to the letter."""
-    assert contracts.CounterSession().load(answer) == answer
+    assert staffing.CounterSession().load(answer) == answer
     return answer
 
 
