@@ -116,7 +116,7 @@ class Application:
             raise actor
         exchange.actor = actor
         route, regency = found.route, found.path_values.get("regency")
-        authorise(route.access, actor, regency, has_ticket_token=TICKET_TOKEN in request.headers)
+        authorise(route.rule, actor, regency, has_ticket_token=TICKET_TOKEN in request.headers)
         if regency is not None:
             exchange.regency = _known_form(regency)
         if not route.infrastructure:

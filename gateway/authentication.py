@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import jwt
 
-from gateway.access import OPERATOR, ROLES
 from gateway.problems import Refusal
 from services.chassis.context import ANONYMOUS, Actor
+from services.contracts.authorisation import OPERATOR, ROLES
 
 ISSUER: Final = "mpp"
 AUDIENCE: Final = "mpp-api"

@@ -72,7 +72,7 @@ class Call:
         return CallContext(
             regency=self.regency,
             # What anybody may read is read as anybody: services refuse an actor of another regency.
-            actor=ANONYMOUS if self.route.access.any_regency else self.actor,
+            actor=ANONYMOUS if self.route.rule.any_regency else self.actor,
             command_id=command_id(key, self.actor, self.client) if self.route.command else None,
             deadline=time.time() + deadline_seconds,
             locale=self.language,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from marshmallow import Schema, ValidationError, fields
 
-from gateway.access import PUBLIC, Access
+from services.contracts.authorisation import PUBLIC, Rule, rule_of
 from services.contracts.field_rules import errors_of
 
 if TYPE_CHECKING:
@@ -55,10 +55,11 @@ class Route:
     operation_id: str
     summary: Text
     tag: str
-    access: Access
     operation: Callable[[Surroundings, Call], Answer]
     description: Text | None = None
     rpc: Rpc | None = None
+    stated_rule: Rule | None = None
+    """Who may call a route that asks no method of a service; the others have their method's rule."""
     query: Mapping[str, str] = field(default_factory=dict)
     """Query parameters, each with the member of the payload that it becomes."""
     command: bool = False
@@ -87,6 +88,17 @@ class Route:
     costly: bool = False
     """Infrastructure that works for its answer: limited, generously, as anybody may ask."""
 
+    def __post_init__(self) -> None:
+        """Refuse a route that nobody has said who may call: ``LookupError``."""
+        if (self.rpc is None) == (self.stated_rule is None):
+            raise LookupError(f"{self.operation_id} needs either a method of a service, which has a rule, or a rule of its own")
+        _ = self.rule
+
+    @cached_property
+    def rule(self) -> Rule:
+        """Who may call."""
+        return self.stated_rule or (rule_of(self.rpc.service, self.rpc.method) if self.rpc else Rule())
+
     @cached_property
     def path_parameters(self) -> tuple[str, ...]:
         """Names in the path template, in order."""
@@ -105,7 +117,7 @@ class Route:
     @property
     def cacheable(self) -> bool:
         """Whether browsers may keep the answer and ask again whether it is still true."""
-        return self.method == "GET" and self.access == PUBLIC and not self.infrastructure
+        return self.method == "GET" and self.rule == PUBLIC and not self.infrastructure
 
     @property
     def revalidated(self) -> bool:

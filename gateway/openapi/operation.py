@@ -54,12 +54,12 @@ def operation_of(route: Route, language: str) -> dict[str, Any]:
 
 
 def _security(route: Route) -> list[dict[str, list[str]]]:
-    if route.access.any_regency:
+    if route.rule.any_regency:
         return []
     schemes: list[dict[str, list[str]]] = [{ACCESS_TOKEN_SCHEME: []}]
-    if route.access.ticket_token:
+    if route.rule.ticket_token:
         schemes.append({TICKET_TOKEN_SCHEME: []})
-    if route.access.anonymous:
+    if route.rule.anonymous:
         schemes.append({})
     return schemes
 

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from gateway.access import OPERATOR
 from gateway.openapi.components import header_references
 from gateway.problems import MEDIA_TYPE, problem
 from gateway.route import Route
+from services.contracts.authorisation import OPERATOR
 from services.contracts.problems import PROBLEMS
 
 _HEADERS_BY_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
@@ -33,12 +33,12 @@ def _of_any_request(route: Route) -> Iterator[str]:
 
 
 def _of_access(route: Route) -> Iterator[str]:
-    access = route.access
-    if not access.anonymous:
+    rule = route.rule
+    if not rule.anonymous:
         yield "token_missing"
-    if not access.any_regency:
+    if not rule.any_regency:
         yield from ("regency_forbidden", "role_forbidden")
-    if access.ticket_token:
+    if rule.ticket_token:
         yield "ticket_token_invalid"
 
 
@@ -88,4 +88,4 @@ def _response(status: int, codes: list[str], language: str) -> dict[str, Any]:
 
 def roles_note(route: Route) -> list[str]:
     """Return the roles that may call a route, as the document lists them."""
-    return sorted(route.access.roles - {OPERATOR}) + ([OPERATOR] if OPERATOR in route.access.roles else [])
+    return sorted(route.rule.roles - {OPERATOR}) + ([OPERATOR] if OPERATOR in route.rule.roles else [])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gateway import live
-from gateway.access import PUBLIC
 from gateway.route import EVENT_STREAM, Route, Rpc, Text
 from services.contracts.board import Board, GetSiteDay
 
@@ -16,7 +15,6 @@ BOARD_ROUTES = (
         operation_id="getBoard",
         summary=Text("Papan antrean sebuah gedung MPP", "The board of a site"),
         tag="boards",
-        access=PUBLIC,
         operation=live.board,
         rpc=Rpc("ticketing", "get_site_day", GetSiteDay),
         answer=Board,
@@ -35,7 +33,6 @@ BOARD_ROUTES = (
             "board comes at once; a slow reader skips those in between. An empty comment comes at least every 15 seconds.",
         ),
         tag="boards",
-        access=PUBLIC,
         operation=live.board_stream,
         rpc=Rpc("ticketing", "get_site_day", GetSiteDay),
         media_type=EVENT_STREAM,

@@ -12,15 +12,8 @@ from dataclasses import dataclass, field
 from marshmallow import Schema
 
 from gateway import operations
-from gateway.access import PUBLIC, Access, only
 from gateway.route import Route, Rpc, Text
 from services.contracts import catalog, hours
-
-CURATORS = only("administrator")
-"""Who keeps the catalogue."""
-
-AUDITABLE = only("administrator", "auditor")
-"""Who may see accounts and devices."""
 
 PAGE = {"limit": "limit", "cursor": "cursor"}
 
@@ -34,7 +27,6 @@ class Collection:
     """Singular, as in the names of RPC methods and problem codes."""
     one: Text
     many: Text
-    readers: Access
     listed: type[Schema]
     page: type[Schema]
     fetched: type[Schema]
@@ -43,7 +35,6 @@ class Collection:
     answer: type[Schema]
     filters: Mapping[str, str] = field(default_factory=dict)
     """Query parameters, each with the member of the query's contract that it becomes."""
-    curators: Access = CURATORS
     guide: Text | None = None
     """What to know before one is added or changed."""
     conflicts: tuple[str, ...] = ("reference_unknown", "in_use")
@@ -62,7 +53,6 @@ class Collection:
             operation_id=f"list{self.path.capitalize()}",
             summary=Text(f"Daftar {self.many.id}", f"List {self.many.en}"),
             tag=self.path,
-            access=self.readers,
             operation=operations.ask_service,
             rpc=Rpc("catalog", f"list_{self.path}", self.listed),
             query={**self.filters, **PAGE},
@@ -74,7 +64,6 @@ class Collection:
             operation_id=f"get{name}",
             summary=Text(f"Satu {self.one.id}", f"One {self.one.en}"),
             tag=self.path,
-            access=self.readers,
             operation=operations.ask_service,
             rpc=Rpc("catalog", f"get_{self.noun}", self.fetched),
             answer=self.answer,
@@ -91,7 +80,6 @@ class Collection:
             summary=Text(f"Menambah {self.one.id}", f"Add one {self.one.en}"),
             description=self.guide,
             tag=self.path,
-            access=self.curators,
             operation=operations.ask_service,
             rpc=Rpc("catalog", f"create_{self.noun}", self.created),
             command=True,
@@ -108,7 +96,6 @@ class Collection:
             summary=Text(f"Mengubah {self.one.id}", f"Change one {self.one.en}"),
             description=self.guide,
             tag=self.path,
-            access=self.curators,
             operation=operations.ask_service,
             rpc=Rpc("catalog", f"update_{self.noun}", self.changed),
             command=True,
@@ -124,7 +111,6 @@ COLLECTIONS = (
         noun="site",
         one=Text("gedung MPP", "site"),
         many=Text("gedung MPP", "sites"),
-        readers=PUBLIC,
         listed=catalog.ListSites,
         page=catalog.SitePage,
         fetched=catalog.GetSite,
@@ -137,7 +123,6 @@ COLLECTIONS = (
         noun="agency",
         one=Text("instansi", "agency"),
         many=Text("instansi", "agencies"),
-        readers=PUBLIC,
         listed=catalog.ListAgencies,
         page=catalog.AgencyPage,
         fetched=catalog.GetAgency,
@@ -152,7 +137,6 @@ COLLECTIONS = (
         noun="service",
         one=Text("layanan", "public service"),
         many=Text("layanan", "public services"),
-        readers=PUBLIC,
         listed=catalog.ListServices,
         page=catalog.ServicePage,
         fetched=catalog.GetService,
@@ -166,7 +150,6 @@ COLLECTIONS = (
         noun="counter",
         one=Text("loket", "counter"),
         many=Text("loket", "counters"),
-        readers=PUBLIC,
         listed=catalog.ListCounters,
         page=catalog.CounterPage,
         fetched=catalog.GetCounter,
@@ -180,7 +163,6 @@ COLLECTIONS = (
         noun="hours",
         one=Text("hari dengan jam buka lain", "entry of special hours"),
         many=Text("hari dengan jam buka lain (libur, Ramadan, penutupan)", "days with other hours (holidays, Ramadan, closures)"),
-        readers=PUBLIC,
         listed=catalog.ListHours,
         page=catalog.HoursPage,
         fetched=catalog.GetHours,
@@ -188,7 +170,6 @@ COLLECTIONS = (
         changed=catalog.UpdateHours,
         answer=catalog.SpecialHours,
         filters={"from": "since", "to": "until", "site": "site"},
-        curators=only("administrator", "supervisor"),
         guide=Text(
             "Tanpa `hours` pada hari-hari itu tutup; tanpa `site` atau `agency` berlaku untuk semuanya; `active: false` menarik kembali."
             " `closure` adalah penutupan yang tidak direncanakan: bila berlaku hari ini, nomor yang masih menunggu segera dibatalkan dan"
@@ -206,7 +187,6 @@ COLLECTIONS = (
         noun="account",
         one=Text("akun petugas", "staff account"),
         many=Text("akun petugas", "staff accounts"),
-        readers=AUDITABLE,
         listed=catalog.ListAccounts,
         page=catalog.AccountPage,
         fetched=catalog.GetAccount,
@@ -219,7 +199,6 @@ COLLECTIONS = (
         noun="device",
         one=Text("perangkat", "device"),
         many=Text("perangkat", "devices"),
-        readers=AUDITABLE,
         listed=catalog.ListDevices,
         page=catalog.DevicePage,
         fetched=catalog.GetDevice,
@@ -243,7 +222,6 @@ SITE_HOURS = Route(
         " long as the site is open.",
     ),
     tag="hours",
-    access=PUBLIC,
     operation=operations.ask_service,
     rpc=Rpc("ticketing", "get_site_hours", hours.GetSiteHours),
     query={"from": "since", "to": "until"},

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from gateway import event_log
-from gateway.access import only
 from gateway.route import Route, Rpc, Text
 from services.contracts import streams
+from services.contracts.authorisation import rule_of
 
 EVENTS = "/v1/{regency}/events"
-READERS = only("consumer", "supervisor", "administrator", "auditor")
 
 EVENT_ROUTES = (
     Route(
@@ -20,7 +19,6 @@ EVENT_ROUTES = (
             "Events of one stream in order: of `source`, or the queue at `site`, or (with neither) the catalogue",
         ),
         tag="events",
-        access=READERS,
         operation=event_log.read,
         rpc=Rpc("platform", "read_events", streams.ReadEvents),
         query={name: name for name in ("site", "source", "after", "limit")},
@@ -33,7 +31,7 @@ EVENT_ROUTES = (
         operation_id="listEventStreams",
         summary=Text("Semua aliran peristiwa dan urutannya yang dapat dibaca", "All event streams, and which of their events can be read"),
         tag="events",
-        access=READERS,
+        stated_rule=rule_of("platform", "list_streams"),
         operation=event_log.streams,
         answer=streams.StreamList,
         problems=("parameter_invalid", "service_unavailable", "deadline_exceeded", "busy"),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.access import PUBLIC
 from gateway.pages import operations
 from gateway.route import Route, Text
+from services.contracts.authorisation import PUBLIC
 
 
 def _page(path: str, operation_id: str, operation: operations.Operation, summary: Text, *, part: bool = False) -> Route:
@@ -14,7 +14,7 @@ def _page(path: str, operation_id: str, operation: operations.Operation, summary
         operation_id=operation_id,
         summary=summary,
         tag="pages",
-        access=PUBLIC,
+        stated_rule=PUBLIC,
         operation=operation,
         media_type="text/html",
         page=True,

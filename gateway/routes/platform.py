@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gateway import operations
-from gateway.access import PUBLIC
 from gateway.route import Route, Rpc, Text
 from gateway.routes.schemas import AccessToken, Health
+from services.contracts.authorisation import PUBLIC
 from services.contracts.catalog import Authenticate, GetRegency, ListRegencies, Regency, RegencyList
 
 _INFRASTRUCTURE = "infrastructure"
@@ -18,7 +18,7 @@ PLATFORM_ROUTES = (
         operation_id="getHealth",
         summary=Text("Proses ini hidup", "This process is alive"),
         tag=_INFRASTRUCTURE,
-        access=PUBLIC,
+        stated_rule=PUBLIC,
         operation=operations.live,
         answer=Health,
         infrastructure=True,
@@ -29,7 +29,7 @@ PLATFORM_ROUTES = (
         operation_id="getReadiness",
         summary=Text("Proses ini siap melayani", "This process can do its work"),
         tag=_INFRASTRUCTURE,
-        access=PUBLIC,
+        stated_rule=PUBLIC,
         operation=operations.ready,
         answer=Health,
         problems=("service_unavailable",),
@@ -42,7 +42,7 @@ PLATFORM_ROUTES = (
         operation_id="getMetrics",
         summary=Text("Metrik untuk Prometheus", "Metrics for Prometheus"),
         tag=_INFRASTRUCTURE,
-        access=PUBLIC,
+        stated_rule=PUBLIC,
         operation=operations.metrics,
         media_type="text/plain",
         infrastructure=True,
@@ -54,7 +54,7 @@ PLATFORM_ROUTES = (
         operation_id="getOpenapi",
         summary=Text("Dokumen OpenAPI ini", "This OpenAPI document"),
         tag=_INFRASTRUCTURE,
-        access=PUBLIC,
+        stated_rule=PUBLIC,
         operation=operations.openapi,
         infrastructure=True,
     ),
@@ -64,7 +64,7 @@ PLATFORM_ROUTES = (
         operation_id="getAsyncapi",
         summary=Text("Dokumen AsyncAPI: semua peristiwa", "The AsyncAPI document: all events"),
         tag=_INFRASTRUCTURE,
-        access=PUBLIC,
+        stated_rule=PUBLIC,
         operation=operations.asyncapi,
         infrastructure=True,
     ),
@@ -74,7 +74,6 @@ PLATFORM_ROUTES = (
         operation_id="issueAccessToken",
         summary=Text("Masuk dengan nama pengguna dan kata sandi", "Sign in with user name and password"),
         tag="authentication",
-        access=PUBLIC,
         operation=operations.issue_access_token,
         rpc=Rpc("catalog", "authenticate", Authenticate),
         answer=AccessToken,
@@ -86,7 +85,6 @@ PLATFORM_ROUTES = (
         operation_id="listRegencies",
         summary=Text("Semua kabupaten", "All regencies"),
         tag=_REGENCIES,
-        access=PUBLIC,
         operation=operations.ask_service,
         rpc=Rpc("catalog", "list_regencies", ListRegencies),
         answer=RegencyList,
@@ -97,7 +95,6 @@ PLATFORM_ROUTES = (
         operation_id="getRegency",
         summary=Text("Satu kabupaten", "One regency"),
         tag=_REGENCIES,
-        access=PUBLIC,
         operation=operations.ask_service,
         rpc=Rpc("catalog", "get_regency", GetRegency),
         answer=Regency,

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from gateway import operations
-from gateway.access import Access, only
 from gateway.route import FROM_HEADERS, Route, Rpc, Text
 from gateway.routes.catalogue import PAGE
 from services.contracts import reporting
 
 REPORTS = "/v1/{regency}/reports"
 SURVEYS = "/v1/{regency}/surveys"
-
-READERS = only("officer", "front_desk", "supervisor", "administrator", "auditor")
-"""Everybody on the staff: who serves sees how it goes."""
-
-LISTENERS = only("supervisor", "administrator", "auditor")
-"""Who is to learn from comments; not those at the counter, of whom they tell."""
-
-RESPONDENTS = Access(only("kiosk").roles, anonymous=True)
-"""Citizens, who need no account but the token of their ticket, and devices at the exit. Staff does not answer for them."""
 
 REPORT_ROUTES = (
     Route(
@@ -27,7 +17,6 @@ REPORT_ROUTES = (
         operation_id="getDailyReport",
         summary=Text("Angka satu hari di satu MPP", "The figures of a day at a site"),
         tag="reports",
-        access=READERS,
         operation=operations.ask_service,
         rpc=Rpc("reporting", "daily_report", reporting.DailyReport),
         query={name: name for name in ("site", "date", "agency", "service")},
@@ -41,7 +30,6 @@ REPORT_ROUTES = (
         operation_id="getSkmReport",
         summary=Text("Indeks Kepuasan Masyarakat (IKM) satu periode", "The satisfaction index (IKM) of a period"),
         tag="reports",
-        access=READERS,
         operation=operations.ask_service,
         rpc=Rpc("reporting", "skm_report", reporting.SkmReport),
         query={"from": "since", "to": "until", **{name: name for name in ("site", "agency", "service", "weight")}},
@@ -55,7 +43,6 @@ REPORT_ROUTES = (
         operation_id="listSurveys",
         summary=Text("Jawaban survei beserta komentarnya", "Answered surveys with their comments"),
         tag="surveys",
-        access=LISTENERS,
         operation=operations.ask_service,
         rpc=Rpc("reporting", "list_surveys", reporting.ListSurveys),
         query={"from": "since", "to": "until", **{name: name for name in ("site", "agency", "service")}, **PAGE},
@@ -67,7 +54,6 @@ REPORT_ROUTES = (
         operation_id="submitSurvey",
         summary=Text("Mengisi survei kepuasan (SKM) atas satu kunjungan", "Answer the satisfaction survey (SKM) of a visit"),
         tag="surveys",
-        access=RESPONDENTS,
         operation=operations.ask_service,
         rpc=Rpc("reporting", "submit_survey", reporting.SubmitSurvey),
         command=True,

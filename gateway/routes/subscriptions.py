@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from gateway import operations
-from gateway.access import PUBLIC, Access
 from gateway.route import Route, Rpc, Text
-from gateway.routes.tickets import COUNTER_STAFF, STAFF
 from services.contracts import notification as contracts
 
 SUBSCRIPTIONS = "/v1/{regency}/subscriptions"
@@ -20,7 +18,6 @@ SUBSCRIPTION_ROUTES = (
         operation_id="createSubscription",
         summary=Text("Meminta kabar sebuah nomor antrean lewat surel", "Have the notices of a ticket sent by e-mail"),
         tag=_TAG,
-        access=Access(COUNTER_STAFF.roles, ticket_token=True),
         operation=operations.ask_service,
         rpc=Rpc("notification", "create_subscription", contracts.CreateSubscription),
         command=True,
@@ -35,7 +32,6 @@ SUBSCRIPTION_ROUTES = (
         operation_id="getSubscription",
         summary=Text("Satu langganan; alamatnya disamarkan", "One subscription; its address is masked"),
         tag=_TAG,
-        access=Access(STAFF.roles, ticket_token=True),
         operation=operations.ask_service,
         rpc=Rpc("notification", "get_subscription", contracts.GetSubscription),
         answer=contracts.Subscription,
@@ -47,7 +43,6 @@ SUBSCRIPTION_ROUTES = (
         operation_id="deleteSubscription",
         summary=Text("Mengakhiri langganan dan menghapus alamatnya", "End a subscription and erase its address"),
         tag=_TAG,
-        access=Access(COUNTER_STAFF.roles, ticket_token=True),
         operation=operations.ask_service,
         rpc=Rpc("notification", "delete_subscription", contracts.DeleteSubscription),
         command=True,
@@ -60,7 +55,6 @@ SUBSCRIPTION_ROUTES = (
         operation_id="unsubscribe",
         summary=Text("Berhenti berlangganan dari program surel (RFC 8058)", "Unsubscribe from a mail program (RFC 8058)"),
         tag=_TAG,
-        access=PUBLIC,
         operation=operations.ask_service,
         rpc=Rpc("notification", "unsubscribe", contracts.Unsubscribe),
         command=True,

@@ -7,24 +7,12 @@ from dataclasses import replace
 from marshmallow import Schema
 
 from gateway import live, operations
-from gateway.access import Access, only
 from gateway.route import EVENT_STREAM, Route, Rpc, Text
 from gateway.routes.catalogue import PAGE
 from services.contracts import staffing, ticketing
 
 TICKETS = "/v1/{regency}/tickets"
 _TAG = "tickets"
-
-ISSUERS = Access(only("kiosk", "front_desk", "officer", "supervisor", "administrator").roles, anonymous=True)
-"""Devices, staff, and citizens without an account where the site allows the channel."""
-
-COUNTER_STAFF = only("officer", "front_desk", "supervisor", "administrator")
-CALLERS = only("officer", "supervisor", "administrator")
-STAFF = only("officer", "front_desk", "supervisor", "administrator", "auditor")
-FOLLOWERS = Access(STAFF.roles, ticket_token=True)
-GIVERS_BACK = Access(COUNTER_STAFF.roles, ticket_token=True)
-
-SLIP_HOLDERS = Access(only("kiosk", "officer", "front_desk", "supervisor", "administrator").roles, ticket_token=True)
 
 _STATE = ("ticket_unknown", "ticket_state_conflict", "agency_forbidden")
 _AT_COUNTER = ("counter_unknown", "counter_inactive", "counter_busy", "counter_not_open", "agency_forbidden")
@@ -38,7 +26,6 @@ def _action(name: str, method: str, payload: type[Schema], summary: Text, *probl
         operation_id="".join(word.capitalize() if i else word for i, word in enumerate(method.split("_"))),
         summary=summary,
         tag=_TAG,
-        access=COUNTER_STAFF,
         operation=operations.ask_service,
         rpc=Rpc("ticketing", method, payload),
         command=True,
@@ -54,7 +41,6 @@ TICKET_ROUTES = (
         operation_id="issueTicket",
         summary=Text("Mengambil nomor antrean", "Take a number"),
         tag=_TAG,
-        access=ISSUERS,
         operation=operations.ask_service,
         rpc=Rpc("ticketing", "issue_ticket", ticketing.IssueTicket),
         command=True,
@@ -82,7 +68,6 @@ TICKET_ROUTES = (
         operation_id="listTickets",
         summary=Text("Daftar nomor antrean", "List tickets"),
         tag=_TAG,
-        access=STAFF,
         operation=operations.ask_service,
         rpc=Rpc("ticketing", "list_tickets", ticketing.ListTickets),
         query={**{name: name for name in ("site", "service", "status", "date")}, **PAGE},
@@ -94,7 +79,6 @@ TICKET_ROUTES = (
         operation_id="getTicket",
         summary=Text("Satu nomor antrean", "One ticket"),
         tag=_TAG,
-        access=FOLLOWERS,
         operation=live.ticket,
         rpc=Rpc("ticketing", "get_ticket", ticketing.GetTicket),
         answer=ticketing.Ticket,
@@ -113,7 +97,6 @@ TICKET_ROUTES = (
             "when people ahead were called. The stream ends after the last state.",
         ),
         tag=_TAG,
-        access=FOLLOWERS,
         operation=live.ticket_stream,
         rpc=Rpc("ticketing", "get_ticket", ticketing.GetTicket),
         media_type=EVENT_STREAM,
@@ -196,7 +179,6 @@ TICKET_ROUTES = (
             "visit_busy",
             "day_closed",
         ),
-        access=GIVERS_BACK,
     ),
     _action("priority", "set_priority", ticketing.SetPriority, Text("Mengubah golongan prioritas", "Change the priority class")),
     replace(
@@ -207,7 +189,6 @@ TICKET_ROUTES = (
             Text("Menyatakan karcis tercetak atau tidak", "Say whether the slip was printed"),
             "day_closed",
         ),
-        access=SLIP_HOLDERS,
     ),
     _action("start", "start_ticket", ticketing.StartTicket, Text("Mulai melayani", "Begin to serve"), "counter_busy"),
     _action("complete", "complete_ticket", ticketing.CompleteTicket, Text("Selesai dilayani", "Serving has ended"), "collect_date_past"),
@@ -219,7 +200,6 @@ TICKET_ROUTES = (
             ticketing.CancelTicket,
             Text("Membatalkan nomor antrean", "Give the number back"),
         ),
-        access=GIVERS_BACK,
     ),
     *(
         Route(
@@ -228,7 +208,6 @@ TICKET_ROUTES = (
             operation_id=f"{action}Counter",
             summary=summary,
             tag=_TAG,
-            access=CALLERS,
             operation=operations.ask_service,
             rpc=Rpc("ticketing", f"{action}_counter", payload),
             command=True,
@@ -247,7 +226,6 @@ TICKET_ROUTES = (
         operation_id="getDesk",
         summary=Text("Loket seperti dilihat petugasnya", "A counter as its officer sees it"),
         tag=_TAG,
-        access=STAFF,
         operation=operations.ask_service,
         rpc=Rpc("ticketing", "get_desk", staffing.GetDesk),
         answer=staffing.Desk,
@@ -261,7 +239,6 @@ TICKET_ROUTES = (
             "Loket yang sedang saya buka, misalnya setelah halaman dimuat ulang", "The counter that I have open, as after a reload"
         ),
         tag=_TAG,
-        access=STAFF,
         operation=operations.or_nothing,
         rpc=Rpc("ticketing", "get_my_counter", staffing.GetMyCounter),
         answer=staffing.Desk,
@@ -273,7 +250,6 @@ TICKET_ROUTES = (
         operation_id="callNext",
         summary=Text("Memanggil nomor berikutnya", "Call the next ticket"),
         tag=_TAG,
-        access=CALLERS,
         operation=operations.or_nothing,
         rpc=Rpc("ticketing", "call_next", ticketing.CallNext),
         command=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from marshmallow import Schema
 
 from gateway import operations
-from gateway.access import only
 from gateway.route import Route, Rpc, Text
 from gateway.routes.catalogue import PAGE
 from services.contracts import notification as contracts
@@ -13,11 +12,6 @@ from services.contracts import notification as contracts
 WEBHOOKS = "/v1/{regency}/webhooks"
 ONE = WEBHOOKS + "/{id}"
 _TAG = "webhooks"
-
-ADMINISTRATORS = only("administrator")
-READERS = only("administrator", "auditor")
-REPEATERS = only("supervisor", "administrator")
-"""Who may have a letter sent again that may have arrived."""
 
 _UNKNOWN = ("webhook_unknown",)
 
@@ -31,7 +25,6 @@ def _reading(
         operation_id=operation_id,
         summary=summary,
         tag=_TAG,
-        access=READERS,
         operation=operations.ask_service,
         rpc=Rpc("notification", method, payload),
         answer=answer,
@@ -51,7 +44,7 @@ def _writing(verb: str, path: str, method: str, payload: type[Schema], answer: t
         rpc=Rpc("notification", method, payload),
         command=True,
         answer=answer,
-        **{"access": ADMINISTRATORS, **more},  # type: ignore[arg-type]
+        **more,  # type: ignore[arg-type]
     )
 
 
@@ -175,7 +168,6 @@ WEBHOOK_ROUTES = (
         contracts.Redeliver,
         contracts.Delivery,
         Text("Mengirim ulang, walaupun mungkin sudah sampai", "Send again, although it may have arrived"),
-        access=REPEATERS,
         problems=("delivery_unknown", "delivery_state_conflict"),
     ),
 )

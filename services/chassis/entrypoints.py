@@ -1,5 +1,8 @@
 """How calls and events enter a service. A ``service.py`` decorates methods with these and holds no more than that.
 
+Whoever calls, the method's rule (:mod:`services.contracts.authorisation`) is applied to the actor of the call's context: a
+service does not rely on the gateway having done so.
+
 A *command* changes something: validated, its regency and deadline checked, done once under its command id, in one
 unit of work. A *query* reads, in a read-only transaction. An *event* is handled once (:mod:`.inbox`).
 """
@@ -23,6 +26,7 @@ from services.chassis.events import Envelope
 from services.chassis.extensions import DatabaseAccess, settings
 from services.chassis.rpc_server import RpcServer
 from services.chassis.settings import Settings
+from services.contracts.authorisation import Rule, rule_of
 
 Present = Callable[[Settings, Any], Any]
 
@@ -40,13 +44,16 @@ class Call(Entrypoint):
     server = RpcServer()
     access = DatabaseAccess()
 
-    def __init__(self, schema: type[Schema], present: Present | None = None, **kwargs: Any) -> None:
+    def __init__(self, schema: type[Schema], present: Present | None = None, rule: Rule | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._schema = schema()
         self._present = present
+        self._rule = rule
 
     def setup(self) -> None:
-        """Register with the container's RPC server."""
+        """Register with the container's RPC server; a method that nobody has said who may call does not start."""
+        if self._rule is None:
+            self._rule = rule_of(self.container.service_name, self.method_name)
         self.server.register_provider(self)
 
     def stop(self) -> None:
@@ -57,6 +64,7 @@ class Call(Entrypoint):
         """Return the answer to one call; raises what the caller should be told."""
         if context.remaining() <= 0:
             raise DeadlineExceeded
+        authorise(self._rule, context, payload)
         return self.perform(context, self._loaded(payload))
 
     def perform(self, context: CallContext, data: dict[str, Any]) -> Any:
@@ -126,6 +134,18 @@ class DirectCall(Call):
         return self._in_worker(context, data)
 
 
+def authorise(rule: Rule | None, context: CallContext, payload: Any) -> None:
+    """Apply a method's rule to who calls; whether a token that is shown is right, the method sees itself.
+
+    :raises DomainError: ``regency_forbidden``, then ``role_forbidden``, also where there is no rule.
+    """
+    if context.regency is not None:
+        own_regency(context)
+    shows_token = isinstance(payload, dict) and payload.get("token") is not None
+    if rule is None or not rule.admits(context.actor.role, shows_ticket_token=shows_token):
+        raise DomainError("role_forbidden", roles=sorted(rule.roles) if rule else [])
+
+
 def own_regency(context: CallContext) -> str:
     """Return the call's regency if its actor may act there.
 
@@ -180,17 +200,18 @@ def entrypoint(kind: type[Entrypoint], *options: Any, **more: Any) -> Callable[[
     return register
 
 
-def command(schema: type[Schema], present: Present | None = None) -> Callable[[Callable[..., Any]], Any]:
+def command(schema: type[Schema], present: Present | None = None, *, rule: Rule | None = None) -> Callable[[Callable[..., Any]], Any]:
     """Method ``(self, work, data) -> answer`` that changes something.
 
-    ``present(settings, answer)`` completes an answer with what must not be stored with the command's result.
+    ``present(settings, answer)`` completes an answer with what must not be stored with the command's result. ``rule`` is for
+    services that stand in no table of rules.
     """
-    return entrypoint(Command, schema=schema, present=present)
+    return entrypoint(Command, schema=schema, present=present, rule=rule)
 
 
-def query(schema: type[Schema]) -> Callable[[Callable[..., Any]], Any]:
+def query(schema: type[Schema], *, rule: Rule | None = None) -> Callable[[Callable[..., Any]], Any]:
     """Method ``(self, work, data) -> answer`` that reads one regency."""
-    return entrypoint(Query, schema=schema)
+    return entrypoint(Query, schema=schema, rule=rule)
 
 
 def platform_query(schema: type[Schema]) -> Callable[[Callable[..., Any]], Any]:

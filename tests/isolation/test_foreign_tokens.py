@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
+from marshmallow import ValidationError
 
 from gateway.route import Route
 from gateway.routes import ROUTES
-from services.chassis.context import UNBOUND_ROLES, Actor
+from services.chassis.context import ANONYMOUS, UNBOUND_ROLES, Actor
 from services.chassis.errors import DomainError
 from services.chassis.settings import SERVICES
+from services.contracts.authorisation import ROLES, rule_of
 from services.contracts.registry import CONTRACTS, PLATFORM, Contract
 from tests.platform.deployment import OPERATOR, DeployedPlatform
 from tests.platform.journeys import LAMPUNG_TIMUR, take_number
@@ -23,8 +26,8 @@ Figures = Callable[[str], None]
 
 HOME, ABROAD = "lampung-tengah", "lampung-timur"
 STRANGERS = ("officer", "frontdesk", "supervisor", "admin", "auditor", "kiosk", "display")
-GUARDED = [route for route in ROUTES if route.of_regency and not route.access.any_regency]
-OPEN = [route for route in ROUTES if route.of_regency and route.access.any_regency]
+GUARDED = [route for route in ROUTES if route.of_regency and not route.rule.any_regency]
+OPEN = [route for route in ROUTES if route.of_regency and route.rule.any_regency]
 PUBLIC = [route for route in OPEN if route.method == "GET"]
 WITHOUT_ACCOUNT = {"unsubscribe"}
 """What a mail program does for its reader, who has no account: the id that nobody can guess is the right to it."""
@@ -128,7 +131,7 @@ def test_at_home_the_same_token_opens_the_same_routes(deployed_platform: Deploye
 def test_without_a_token_guarded_paths_ask_for_one(deployed_platform: DeployedPlatform, ticket: dict[str, Any]):
     client = deployed_platform.client()
     for route in GUARDED:
-        if not route.access.anonymous:
+        if not route.rule.anonymous:
             answer = client.request(route.method, path_of(route, ABROAD, ticket), None if route.method == "GET" else {})
             assert (answer.status, answer.code) == (401, "token_missing"), route.operation_id
             assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -160,6 +163,26 @@ def test_a_service_refuses_a_stranger_by_itself(service: str, contract: Contract
         with pytest.raises(DomainError) as refused:
             deployed_platform.call(service, contract.name, contract.example, regency=ABROAD, actor=stranger)
         assert refused.value.code == "regency_forbidden", role
+
+
+@pytest.mark.parametrize(("service", "contract"), calls(), ids=lambda value: value if isinstance(value, str) else value.name)
+def test_a_service_refuses_a_role_of_the_own_regency_by_itself(service: str, contract: Contract, deployed_platform: DeployedPlatform):
+    """What the example is about need not exist: who may not ask hears that first, and the others hear something else."""
+    payload = {name: value for name, value in contract.example.items() if name != "token"}
+    rule = rule_of(service, contract.name)
+    for role in (*ROLES, "anonymous", "whoever"):
+        actor = ANONYMOUS if role == "anonymous" else Actor(f"{role}@{HOME}", role, None if role == "operator" else HOME)
+        heard = code_of(partial(deployed_platform.call, service, contract.name, payload, regency=HOME, actor=actor))
+        assert (heard == "role_forbidden") is not rule.admits(role, shows_ticket_token=False), (role, heard)
+
+
+def code_of(call: Callable[[], Any]) -> str | None:
+    """The code of the refusal, if it is one."""
+    try:
+        call()
+    except (DomainError, ValidationError) as refused:
+        return getattr(refused, "code", "payload_invalid")
+    return None
 
 
 def test_a_call_without_a_regency_reaches_none(deployed_platform: DeployedPlatform):

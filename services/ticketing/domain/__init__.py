@@ -1,9 +1,7 @@
 """The rules of the queue: states, numbers, days, rights, estimates. Plain calculation; the instant is passed in."""
 
 from services.ticketing.domain.access import (
-    CALLING_ROLES,
     CHANNELS_OF_ROLE,
-    READING_ROLES,
     STAFF_ROLES,
     check_agency,
     check_channel,
@@ -42,7 +40,6 @@ from services.ticketing.domain.visits import LIVE_STATES, check_only_live, depen
 
 __all__ = [
     "AT_COUNTER_STATES",
-    "CALLING_ROLES",
     "CHANNELS_OF_ROLE",
     "CLOSURE",
     "DEFAULT_SERVING_SECONDS",
@@ -50,7 +47,6 @@ __all__ = [
     "LONGEST_SEARCH",
     "OPEN_STATES",
     "OVERSEERS",
-    "READING_ROLES",
     "STAFF_ROLES",
     "TRANSITIONS",
     "Calendar",

@@ -11,10 +11,7 @@ from collections.abc import Collection, Mapping
 from services.ticketing.domain.refusal import QueueRefusal
 
 STAFF_ROLES = frozenset({"officer", "front_desk", "supervisor", "administrator", "operator", "system"})
-CALLING_ROLES = STAFF_ROLES - {"front_desk"}
-"""Who serves at a counter, and so calls the next; the front desk issues and helps."""
-
-READING_ROLES = STAFF_ROLES | {"auditor"}
+"""Who needs no slip to act on a ticket. Which role may call which method stands in `services.contracts.authorisation`."""
 
 CHANNELS_OF_ROLE: Mapping[str, frozenset[str]] = {
     "anonymous": frozenset({"web"}),

@@ -8,7 +8,7 @@ from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError
 from services.ticketing import domain, store
 from services.ticketing.usecases.calling import known_counter
-from services.ticketing.usecases.changing import change, check_staff, keep, on_open_day, staffs_ticket
+from services.ticketing.usecases.changing import change, keep, on_open_day, staffs_ticket
 
 
 def hold_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
@@ -18,7 +18,6 @@ def hold_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
 
 def resume_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """Go on with a ticket as it was before, where it was or at another counter that serves it."""
-    check_staff(work)
     actor = work.context.actor
     held, _ = on_open_day(work, data["id"], "resume")
     found = known_counter(work, data.get("counter") or held.counter or "")

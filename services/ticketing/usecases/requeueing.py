@@ -8,14 +8,13 @@ from typing import Any
 from services.chassis.database import UnitOfWork
 from services.ticketing import domain, store
 from services.ticketing.usecases.answers import viewed
-from services.ticketing.usecases.changing import change, check_slip, check_staff, on_open_day, staffs_ticket
+from services.ticketing.usecases.changing import change, check_slip, on_open_day, staffs_ticket
 
 _AHEAD = timedelta(microseconds=1)
 
 
 def undo_call(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """Let a ticket that was called by mistake wait in its old place, as long as the site's policy allows."""
-    check_staff(work)
     ticket, site = on_open_day(work, data["id"], "undo-call")
     domain.check_undo(ticket, work.now, domain.policy_of(site).undo_call_seconds)
     change(work, ticket, "undo-call", recalls=0)
@@ -24,7 +23,6 @@ def undo_call(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
 
 def return_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """Send a called or served citizen back to the queue: first in the lane, or behind everybody who waits."""
-    check_staff(work)
     ticket, _ = on_open_day(work, data["id"], "return")
     turn_of = store.take_turn if data["position"] == "last" else _turn_before_all
     change(work, ticket, "return", turn_at=turn_of(work, ticket.site, ticket.business_date))

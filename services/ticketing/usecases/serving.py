@@ -7,13 +7,12 @@ from typing import Any
 
 from services.chassis.database import UnitOfWork
 from services.ticketing import domain, store
-from services.ticketing.usecases.changing import change, check_slip, check_staff, check_staffs, keep, locked, staffs_ticket
+from services.ticketing.usecases.changing import change, check_slip, check_staffs, keep, locked, staffs_ticket
 from services.ticketing.usecases.visits import after_leg
 
 
 def start_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """Begin to serve the called citizen; one at a time, also where the next may be called meanwhile."""
-    check_staff(work)
     found, open_there = store.locked_and_at_its_counter(work, data["id"])
     serving = domain.changed(check_staffs(work, found), "start", work.now, actor=work.context.actor.id)
     domain.check_nobody_served(open_there, serving)
@@ -22,7 +21,6 @@ def start_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
 
 def complete_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """End serving with an outcome, and learn how long it took."""
-    check_staff(work)
     store.lock_day_of_leg(work, data["id"])
     found, known = store.locked_with_pace(work, data["id"]) or (None, None)
     collect_on = None if data.get("collect_on") is None else date.fromisoformat(data["collect_on"])

@@ -10,7 +10,7 @@ from services.chassis.errors import DomainError
 from services.ticketing import domain, store
 from services.ticketing.domain import QueueRefusal, Ticket
 from services.ticketing.usecases.answers import viewed
-from services.ticketing.usecases.changing import change, check_staff, on_open_day, tell_of_ticket
+from services.ticketing.usecases.changing import change, on_open_day, tell_of_ticket
 from services.ticketing.usecases.issuing import check_open, offered
 
 
@@ -19,7 +19,6 @@ def transfer_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
 
     Who has waited already does not begin anew: the new ticket has its turn by the arrival of the visit.
     """
-    check_staff(work)
     old, site = on_open_day(work, data["id"], "transfer")
     if data["service"] == old.service:
         raise QueueRefusal("transfer_to_itself", service=old.service)

@@ -20,9 +20,11 @@ from services.chassis import commands
 from services.chassis.clock import Clock
 from services.chassis.context import ANONYMOUS, Actor, CallContext
 from services.chassis.database import Database, UnitOfWork
+from services.chassis.entrypoints import authorise
 from services.chassis.events import Envelope, read_log
 from services.contracts import staffing
 from services.contracts import ticketing as contracts
+from services.contracts.authorisation import rule_of
 from services.contracts.events import checked_event
 from services.contracts.hours import GetSiteHours, SiteHours
 from services.ticketing import domain, usecases
@@ -154,6 +156,7 @@ class Mall:
         """One call, as the service's entrypoint does it; the events it emits must fit their contracts."""
         data = contract().load(payload)
         context = CallContext(self.regency, actor or self.actor("officer"), command_id)
+        authorise(rule_of("ticketing", method), context, data)
         read_only = method in ("get_ticket", "get_desk", "get_my_counter", "list_tickets", "get_site_hours")
         with self.database.regency_work(self.regency, context=context, read_only=read_only) as work:
             answer = commands.once(work, method, data, lambda: self._use(method, work, data))

@@ -150,7 +150,7 @@ class TestRejoined:
         mall.take(mall.ktp)
         missed, other = self.missed(mall), mall.take(mall.ktp)
         assert refusal(mall.rejoin, missed, CITIZEN, token=token(other))[0] == "ticket_token_invalid"
-        assert refusal(mall.rejoin, missed, CITIZEN)[0] == "ticket_token_invalid"
+        assert refusal(mall.rejoin, missed, CITIZEN)[0] == "role_forbidden"
 
 
 class TestHeld:

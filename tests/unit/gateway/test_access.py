@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from gateway.access import ROLES
 from gateway.routes import ROUTES
 from services.chassis.context import ANONYMOUS
+from services.contracts.authorisation import ROLES
 from services.contracts.examples import EXAMPLES
 
 pytestmark = pytest.mark.unit
@@ -15,7 +15,7 @@ HOME, ABROAD = "lampung-timur", "lampung-tengah"
 READERS = {"sites", "agencies", "services", "counters", "hours"}
 SERVED = [route for route in ROUTES if route.rpc]
 OF_REGENCY = [route for route in SERVED if route.of_regency]
-NEEDING_A_ROLE = [route for route in OF_REGENCY if not route.access.any_regency]
+NEEDING_A_ROLE = [route for route in OF_REGENCY if not route.rule.any_regency]
 
 ALLOWED = {
     "listAccounts": "administrator auditor",
@@ -161,7 +161,7 @@ def test_a_token_that_is_none_is_refused_on_public_routes_too(edge, problem_of, 
     assert edge.services.calls == []
 
 
-@pytest.mark.parametrize("route", [r for r in OF_REGENCY if r.access.any_regency], ids=ids)
+@pytest.mark.parametrize("route", [r for r in OF_REGENCY if r.rule.any_regency], ids=ids)
 def test_public_reads_are_open_to_accounts_of_other_regencies(edge, route):
     assert sent(edge, route, role="officer", regency=ABROAD).status_code == route.success
     assert edge.services.context.actor == ANONYMOUS  # a service would refuse an actor of another regency
