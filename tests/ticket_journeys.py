@@ -24,9 +24,11 @@ OPENING = datetime(2025, 6, 11, 1, 0, tzinfo=UTC)
 BUSINESS_DATE = "2025-06-11"
 
 STEPS: Mapping[str, Mapping[str, str]] = {
+    "reserved": {"ticket.checked_in": "waiting", "ticket.cancelled": "cancelled", "ticket.expired": "expired"},
     "waiting": {"ticket.called": "called", "ticket.cancelled": "cancelled", "ticket.expired": "expired"},
     "called": {
         "ticket.recalled": "called",
+        "ticket.call_undone": "waiting",
         "ticket.serving_started": "serving",
         "ticket.no_show": "no_show",
         "ticket.returned": "waiting",
@@ -92,7 +94,10 @@ def journey(
     begins: datetime = OPENING,
     **differing: Any,
 ) -> list[Happening]:
-    """The events of one ticket: issued at ``begins``, then ``(event type, seconds since the event before)``."""
+    """The events of one ticket.
+
+    Issued at ``begins``, waiting unless another ``status`` is given; then ``(event type, seconds since the event before)``.
+    """
     ticket: dict[str, Any] = {
         "id": str(uuid.uuid4()),
         "visit": str(uuid.uuid4()),
@@ -110,7 +115,7 @@ def journey(
         "recalls": 0,
         "returns": 0,
         "outcome": None,
-        "periods": [_period("waiting", None, begins)],
+        "periods": [_period(differing.get("status", "waiting"), None, begins)],
         "version": 1,
         **differing,
     }
@@ -159,7 +164,8 @@ def _after(ticket: dict[str, Any], event_type: str, now: datetime, outcome: str)
     counter = "sukadana-05" if state in AT_COUNTER else None
     periods = ticket["periods"]
     if state != ticket["status"]:
-        closed = [{**period, "ended_at": period["ended_at"] or now.isoformat()} for period in periods]
+        *earlier, last = periods
+        closed = [*earlier, {**last, "ended_at": last["ended_at"] or now.isoformat(), "undone": event_type == "ticket.call_undone"}]
         periods = [*closed, _period(state, counter, now, now if state in ENDED else None)]
     return {
         **ticket,
@@ -179,4 +185,5 @@ def _period(state: str, counter: str | None, started_at: datetime, ended_at: dat
         "counter": counter,
         "started_at": started_at.isoformat(),
         "ended_at": None if ended_at is None else ended_at.isoformat(),
+        "undone": False,
     }

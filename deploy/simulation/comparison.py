@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from deploy.simulation.tally import STATES, DayAtSite, Played
+from deploy.simulation.visits import FATES, Visits, until_called, visits_of
 from services.contracts.reporting import ELEMENTS
 
 OPEN_OR_EXPIRED = ("waiting", "called", "serving", "on_hold", "expired")
@@ -53,12 +54,13 @@ def disagreements(day: DayAtSite, played: Played, before: Figures, after: Figure
     pairs = [*_states(played, before.daily, after.daily, is_over=is_over), *_surveys(played, before.skm, after.skm)]
     found = [Disagreement(day, figure, wanted, reported) for figure, wanted, reported in pairs if wanted != reported]
     if before.daily["issued"] == 0 and not played.strangers:
-        found += [
-            Disagreement(day, figure, wanted, reported)
-            for figure, wanted, reported in _waits(played, after.daily["wait_seconds"])
-            if (wanted is None) != (reported is None)
-            or (wanted is not None and reported is not None and not math.isclose(wanted, reported, rel_tol=0, abs_tol=SECONDS_APART))
+        measured = [
+            *_waits(played, after.daily["wait_seconds"]),
+            *_first_calls(played, after.daily["first_call_seconds"]),
+            *_estimates(played, after.daily["estimates"]),
+            *_visits(visits_of(played.tickets), after.daily["visits"], is_over=is_over),
         ]
+        found += [Disagreement(day, figure, wanted, reported) for figure, wanted, reported in measured if _differ(wanted, reported)]
     return found
 
 
@@ -91,12 +93,60 @@ def _element(skm: Mapping[str, Any], element: str) -> tuple[int, int]:
     return figures["answers"], round((figures["nrr"] or 0) * figures["answers"])
 
 
+def _differ(wanted: float | None, reported: float | None) -> bool:
+    if wanted is None or reported is None:
+        return wanted is not reported
+    return not math.isclose(wanted, reported, rel_tol=0, abs_tol=SECONDS_APART)
+
+
 def _waits(played: Played, reported: Mapping[str, float | None]) -> list[Pair]:
     return [
         ("mean wait in seconds", mean(played.waits), reported["mean"]),
         ("median wait in seconds", quantile(played.waits, 0.5), reported["p50"]),
         ("wait of nine in ten in seconds", quantile(played.waits, 0.9), reported["p90"]),
     ]
+
+
+def _first_calls(played: Played, reported: Mapping[str, float | None]) -> list[Pair]:
+    return _durations("seconds to the first call", sorted(_known(map(until_called, played.tickets))), reported)
+
+
+def _durations(what: str, seconds: Sequence[float], reported: Mapping[str, float | None]) -> list[Pair]:
+    return [
+        (f"{what}, mean", mean(seconds), reported["mean"]),
+        (f"{what}, median", quantile(seconds, 0.5), reported["p50"]),
+        (f"{what}, nine in ten", quantile(seconds, 0.9), reported["p90"]),
+    ]
+
+
+def _estimates(played: Played, reported: Mapping[str, Any]) -> list[Pair]:
+    pairs = [(ticket.get("first_estimate_seconds"), until_called(ticket)) for ticket in played.tickets]
+    errors = [told - wait for told, wait in pairs if told is not None and wait is not None]
+    return [
+        ("estimates compared", len(errors), reported["compared"]),
+        ("estimates of who was not called", sum(told is not None and wait is None for told, wait in pairs), reported["not_called"]),
+        ("calls without estimate", sum(told is None and wait is not None for told, wait in pairs), reported["not_estimated"]),
+        ("median absolute error in seconds", quantile(sorted(map(abs, errors)), 0.5), reported["median_absolute_error_seconds"]),
+        ("mean error in seconds", mean(errors), reported["bias_seconds"]),
+    ]
+
+
+def _visits(visits: Visits, reported: Mapping[str, Any], *, is_over: bool) -> list[Pair]:
+    """Compare the visits; the close of day ends those that were open, and how is not played."""
+    lasting = FATES if not is_over else ("finished",)
+    return [
+        ("visits", sum(visits.fates.values()), reported["total"]),
+        ("legs of visits", visits.legs, reported["legs"]),
+        *((f"visits {fate}", visits.fates[fate], reported[fate]) for fate in lasting),
+        *_durations("visits' seconds to the first call", visits.first_calls, reported["first_call_seconds"]),
+        *_durations("visits' seconds in queues", visits.waits, reported["wait_seconds"]),
+        *_durations("visits' seconds at counters", visits.serves, reported["serve_seconds"]),
+        *_durations("visits' seconds in the building", visits.stays, reported["stay_seconds"]),
+    ]
+
+
+def _known(seconds: Iterable[float | None]) -> list[float]:
+    return [each for each in seconds if each is not None]
 
 
 def mean(ordered: Sequence[float]) -> float | None:

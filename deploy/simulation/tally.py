@@ -6,8 +6,9 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
+
+from deploy.simulation.visits import began, seconds_in
 
 Ticket = Mapping[str, Any]
 
@@ -54,6 +55,8 @@ class Played:
     survey_points: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """By element: how many have scored it, and the sum of their scores."""
     surveys: int = 0
+    tickets: tuple[Ticket, ...] = ()
+    """The issued tickets as they stand."""
 
 
 class Tally:
@@ -109,6 +112,7 @@ def _played(handled: Iterable[Handled], surveys: Iterable[Mapping[str, int]]) ->
     change: Counter[str] = Counter()
     issued = waiting = strangers = recalls = respondents = 0
     waits: list[float] = []
+    tickets: list[Ticket] = []
     answers: Counter[str] = Counter()
     points: Counter[str] = Counter()
     for each in handled:
@@ -116,6 +120,7 @@ def _played(handled: Iterable[Handled], surveys: Iterable[Mapping[str, int]]) ->
         recalls += each.ticket["recalls"] - each.recalls_before
         if each.before is None:
             issued += 1
+            tickets.append(each.ticket)
             waiting += each.ticket["status"] == "waiting"
             waits += [] if (wait := waited(each.ticket)) is None else [wait]
         else:
@@ -135,15 +140,10 @@ def _played(handled: Iterable[Handled], surveys: Iterable[Mapping[str, int]]) ->
         strangers=strangers,
         survey_points={element: (answers[element], points[element]) for element in answers},
         surveys=respondents,
+        tickets=tuple(tickets),
     )
 
 
 def waited(ticket: Ticket) -> float | None:
     """Return the seconds that a ticket was in the queue; ``None`` when it was never called."""
-    if not any(period["state"] == "called" for period in ticket["periods"]):
-        return None
-    return sum(
-        (datetime.fromisoformat(period["ended_at"]) - datetime.fromisoformat(period["started_at"])).total_seconds()
-        for period in ticket["periods"]
-        if period["state"] == "waiting" and period["ended_at"] is not None
-    )
+    return None if began(ticket, "called") is None else seconds_in(ticket, "waiting")

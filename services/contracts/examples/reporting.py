@@ -13,8 +13,57 @@ NOTHING: dict[str, Any] = {"mean": None, "p50": None, "p90": None}
 _COUNTS = ("issued", "waiting", "called", "serving", "on_hold", "completed", "no_show", "transferred", "cancelled", "expired")
 
 
-def _figures(*counts: int, waits: dict[str, Any], serves: dict[str, Any]) -> dict[str, Any]:
-    return {**dict(zip(_COUNTS, counts, strict=True)), "wait_seconds": {**waits}, "serve_seconds": {**serves}}
+NO_ERRORS: dict[str, Any] = {
+    "compared": 0,
+    "not_called": 0,
+    "not_estimated": 0,
+    "median_absolute_error_seconds": None,
+    "bias_seconds": None,
+    "above_ten_minutes": {
+        "compared": 0,
+        "median_absolute_error_seconds": None,
+        "median_absolute_error_percent": None,
+        "bias_seconds": None,
+        "within_25_percent": None,
+    },
+}
+ERRORS: dict[str, Any] = {
+    "compared": 181,
+    "not_called": 17,
+    "not_estimated": 14,
+    "median_absolute_error_seconds": 171.25,
+    "bias_seconds": -38.402,
+    "above_ten_minutes": {
+        "compared": 122,
+        "median_absolute_error_seconds": 214.5,
+        "median_absolute_error_percent": 17.834,
+        "bias_seconds": -61.77,
+        "within_25_percent": 64.754,
+    },
+}
+VISITS: dict[str, Any] = {
+    "total": 197,
+    "open": 18,
+    "finished": 156,
+    "broken_off": 3,
+    "unserved": 20,
+    "several_legs": 14,
+    "legs": 213,
+    "first_call_seconds": {"mean": 1148.31, "p50": 1009.872, "p90": 2290.118},
+    "wait_seconds": {"mean": 1236.65, "p50": 1064.25, "p90": 2502.471},
+    "serve_seconds": {"mean": 566.34, "p50": 491.2, "p90": 1033.808},
+    "stay_seconds": {"mean": 1888.207, "p50": 1702.419, "p90": 3320.65},
+}
+
+
+def _figures(*counts: int, waits: dict[str, Any], serves: dict[str, Any], errors: dict[str, Any] = ERRORS) -> dict[str, Any]:
+    return {
+        **dict(zip(_COUNTS, counts, strict=True)),
+        "wait_seconds": {**waits},
+        "first_call_seconds": {**waits},
+        "serve_seconds": {**serves},
+        "estimates": errors,
+    }
 
 
 SCORES: dict[str, int] = {
@@ -52,6 +101,11 @@ REPORTING: dict[str, dict[str, Any]] = {
         "agency": None,
         "service": None,
         **_figures(212, 9, 2, 7, 0, 171, 15, 0, 8, 0, waits=WAITS, serves=SERVES),
+        "visits": VISITS,
+        "by_agency": [
+            {"agency": "CPL", **_figures(209, 6, 2, 7, 0, 171, 15, 0, 8, 0, waits=WAITS, serves=SERVES)},
+            {"agency": "POL", **_figures(3, 3, 0, 0, 0, 0, 0, 0, 0, 0, waits=NOTHING, serves=NOTHING, errors=NO_ERRORS)},
+        ],
         "by_service": [
             {
                 "agency": "CPL",
@@ -61,14 +115,16 @@ REPORTING: dict[str, dict[str, Any]] = {
             {
                 "agency": "POL",
                 "service": "POL-SKCK",
-                **_figures(3, 3, 0, 0, 0, 0, 0, 0, 0, 0, waits=NOTHING, serves=NOTHING),
+                **_figures(3, 3, 0, 0, 0, 0, 0, 0, 0, 0, waits=NOTHING, serves=NOTHING, errors=NO_ERRORS),
             },
         ],
         "by_lane": [
             {"lane": "regular", **_figures(203, 9, 2, 7, 0, 162, 15, 0, 8, 0, waits=WAITS, serves=SERVES)},
             {
                 "lane": "priority",
-                **_figures(9, 0, 0, 0, 0, 9, 0, 0, 0, 0, waits={"mean": 214.2, "p50": 197.0, "p90": 402.1}, serves=SERVES),
+                **_figures(
+                    9, 0, 0, 0, 0, 9, 0, 0, 0, 0, waits={"mean": 214.2, "p50": 197.0, "p90": 402.1}, serves=SERVES, errors=NO_ERRORS
+                ),
             },
         ],
     },

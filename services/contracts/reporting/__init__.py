@@ -1,6 +1,16 @@
 """Contracts of reporting: figures about sites, services and days, and what citizens say of them. They know nobody."""
 
-from services.contracts.reporting.daily import MOST_SECONDS, DailyFigures, DailyReport, LaneFigures, ServiceFigures
+from services.contracts.reporting.daily import (
+    LONG_WAIT_SECONDS,
+    MOST_SECONDS,
+    AgencyFigures,
+    DailyFigures,
+    DailyReport,
+    EstimateErrors,
+    LaneFigures,
+    ServiceFigures,
+    VisitFigures,
+)
 from services.contracts.reporting.surveys import (
     ELEMENTS,
     WEIGHTS,
@@ -17,11 +27,14 @@ from services.contracts.reporting.surveys import (
 
 __all__ = [
     "ELEMENTS",
+    "LONG_WAIT_SECONDS",
     "MOST_SECONDS",
     "WEIGHTS",
+    "AgencyFigures",
     "AnsweredSurvey",
     "DailyFigures",
     "DailyReport",
+    "EstimateErrors",
     "LaneFigures",
     "ListSurveys",
     "ServiceFigures",
@@ -32,4 +45,5 @@ __all__ = [
     "SurveyPage",
     "SurveyScores",
     "SurveySubmitted",
+    "VisitFigures",
 ]

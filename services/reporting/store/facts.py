@@ -27,16 +27,21 @@ class Site:
 # In order of the key, so that two who keep the same facts wait for each other one way only.
 _KEEP_FACTS = sa.text("""
     INSERT INTO ticket_fact AS known (id, visit, site, agency, service, business_date, channel, status, lane, outcome,
-        issued_at, wait_seconds, walk_seconds, serve_seconds, version)
+        issued_at, arrived_at, first_called_at, ended_at, first_call_seconds, first_estimate_seconds,
+        wait_seconds, walk_seconds, serve_seconds, version)
     SELECT id, visit, site, agency, service, business_date, channel, status, lane, outcome,
-        issued_at, wait_seconds, walk_seconds, serve_seconds, version
+        issued_at, arrived_at, first_called_at, ended_at, first_call_seconds, first_estimate_seconds,
+        wait_seconds, walk_seconds, serve_seconds, version
     FROM json_to_recordset(CAST(:facts AS json)) AS given(id uuid, visit uuid, site text, agency text, service text,
-        business_date date, channel text, status text, lane text, outcome text, issued_at timestamptz,
+        business_date date, channel text, status text, lane text, outcome text, issued_at timestamptz, arrived_at timestamptz,
+        first_called_at timestamptz, ended_at timestamptz, first_call_seconds double precision, first_estimate_seconds integer,
         wait_seconds double precision, walk_seconds double precision, serve_seconds double precision, version integer)
     ORDER BY id
     ON CONFLICT (id) DO UPDATE SET visit = excluded.visit, site = excluded.site, agency = excluded.agency,
         service = excluded.service, business_date = excluded.business_date, channel = excluded.channel,
         status = excluded.status, lane = excluded.lane, outcome = excluded.outcome, issued_at = excluded.issued_at,
+        arrived_at = excluded.arrived_at, first_called_at = excluded.first_called_at, ended_at = excluded.ended_at,
+        first_call_seconds = excluded.first_call_seconds, first_estimate_seconds = excluded.first_estimate_seconds,
         wait_seconds = excluded.wait_seconds, walk_seconds = excluded.walk_seconds, serve_seconds = excluded.serve_seconds,
         version = excluded.version
     WHERE known.version < excluded.version

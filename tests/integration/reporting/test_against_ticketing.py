@@ -27,12 +27,26 @@ from services.ticketing import store as ticketing_store
 from tests.integration.reporting.conftest import Reporting
 from tests.integration.ticketing.mall import Mall, SettableClock
 from tests.integration.ticketing.province import MIDNIGHT, Province, close
-from tests.recounting import by, recounted, same
+from tests.recounting import by, recounted, same, visits
 
 pytestmark = pytest.mark.integration
 
 STEPS = (
-    *("issue", "issue", "issue", "call_next", "call_next", "start", "start", "complete", "complete", "recall", "no_show", "cancel"),
+    *(
+        "issue",
+        "issue",
+        "issue",
+        "visit",
+        "call_next",
+        "call_next",
+        "start",
+        "start",
+        "complete",
+        "complete",
+        "recall",
+        "no_show",
+        "cancel",
+    ),
     *("hold", "resume", "undo_call", "send_back", "rejoin", "transfer", "prioritise", "print", "confirm", "give_up"),
 )
 
@@ -71,6 +85,8 @@ def play(mall: Mall, steps: int, chance: random.Random) -> None:
                 tickets.append(mall.take(chance.choice((mall.ktp, mall.kk)), chance.choice((None, None, "elderly"))))
             elif step == "call_next":
                 at_counter[counter] = mall.call_next(counter) or at_counter[counter]
+            elif step == "visit":
+                tickets.append(mall.take(mall.ktp, then=[mall.kk]))
             elif step == "print":
                 tickets.append(mall.take(mall.ktp, channel="kiosk", print=True))
             elif step in ANY and tickets:
@@ -126,20 +142,22 @@ def test_figures_equal_a_count_of_the_raw_tickets(far_apart, steps, closes, seed
 
 
 def compare(replica: Reporting, mall: Mall) -> None:
-    queued = [row for row in rows_of(mall) if any(period["state"] == "waiting" for period in row["periods"])]
-    rows = [{**row, "lane": "regular" if row["priority_class"] is None else "priority"} for row in queued]
+    rows = [{**row, "lane": "regular" if row["priority_class"] is None else "priority"} for row in rows_of(mall)]
     for (day,), of_day in by(rows, "business_date").items():
+        queued = [row for row in of_day if any(period["state"] == "waiting" for period in row["periods"])]
         report = replica.report(site=mall.site, date=day.isoformat())
-        assert same(report, recounted(of_day)), (report, recounted(of_day))
-        for part, names in (("by_service", ("agency", "service")), ("by_lane", ("lane",))):
-            counted = {key: recounted(some) for key, some in by(of_day, *names).items()}
+        assert same(report, recounted(queued)), (report, recounted(queued))
+        assert same(report["visits"], visits(of_day)), (report["visits"], visits(of_day))
+        for part, names in (("by_agency", ("agency",)), ("by_service", ("agency", "service")), ("by_lane", ("lane",))):
+            counted = {key: recounted(some) for key, some in by(queued, *names).items()}
             assert [tuple(one[name] for name in names) for one in report[part]] == sorted(counted, reverse=part == "by_lane")
             for one in report[part]:
                 assert same(one, counted[tuple(one[name] for name in names)]), one
-        for service in {row["service"] for row in of_day}:
+        for service in {row["service"] for row in queued}:
             asked = replica.report(site=mall.site, date=day.isoformat(), service=service)
-            assert same(asked, recounted([row for row in of_day if row["service"] == service]))
-        served = {row["visit"] for row in of_day if row["status"] == "completed"}
+            assert same(asked, recounted([row for row in queued if row["service"] == service]))
+            assert same(asked["visits"], visits(of_day, service)), asked["visits"]
+        served = {row["visit"] for row in queued if row["status"] == "completed"}
         assert replica.skm(day.isoformat(), day.isoformat(), site=mall.site)["sample"]["population"] == len(served)
 
 

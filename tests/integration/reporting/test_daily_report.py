@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from services.chassis.database import Database
 from services.chassis.errors import DomainError
+from services.contracts.examples import EXAMPLES
 from services.reporting import store
 from services.reporting.domain import fact_of
 from tests.ticket_journeys import deliveries, journey, newest_known
@@ -18,6 +19,7 @@ from tests.ticket_journeys import deliveries, journey, newest_known
 pytestmark = pytest.mark.integration
 
 NOTHING = {"mean": None, "p50": None, "p90": None}
+NO_ERRORS = EXAMPLES["reporting"]["daily_figures"]["by_agency"][1]["estimates"]
 STATES = ("waiting", "called", "serving", "on_hold", "completed", "no_show", "transferred", "cancelled", "expired")
 
 
@@ -45,7 +47,8 @@ def test_a_worked_example(reporting):
     told += journey(("ticket.called", 30), ("ticket.returned", 10), ("ticket.called", 1170))  # 30 + 1170 = 1200
     reporting.hear(told)
     report = reporting.report()
-    by_service, by_lane = report.pop("by_service"), report.pop("by_lane")
+    by_agency, by_service, by_lane = report.pop("by_agency"), report.pop("by_service"), report.pop("by_lane")
+    visits = report.pop("visits")
     assert report == {
         "site": "sukadana",
         "site_name": "MPP Lampung Timur",
@@ -64,10 +67,27 @@ def test_a_worked_example(reporting):
         "expired": 1,
         # of 60 120 300 600 900 1200: mean 3180/6; p50 between 300 and 600; p90 at rank 4.5 between 900 and 1200
         "wait_seconds": {"mean": 530.0, "p50": 450.0, "p90": 1050.0},
+        # of 30 60 120 300 600 900: who returned was first called after 30
+        "first_call_seconds": {"mean": 335.0, "p50": 210.0, "p90": 750.0},
         # of 100 200 400: mean 700/3; p50 200; p90 at rank 1.8 between 200 and 400
         "serve_seconds": {"mean": 233.333, "p50": 200.0, "p90": 360.0},
+        "estimates": {**NO_ERRORS, "not_estimated": 6},
+    }
+    assert visits == {
+        "total": 9,
+        "open": 3,  # one waits, one is called, one is served
+        "finished": 3,
+        "broken_off": 0,
+        "unserved": 3,
+        "several_legs": 0,
+        "legs": 9,
+        "first_call_seconds": report["first_call_seconds"],
+        "wait_seconds": {"mean": 160.0, "p50": 120.0, "p90": 264.0},  # of 60 120 300
+        "serve_seconds": report["serve_seconds"],
+        "stay_seconds": {"mean": 413.333, "p50": 280.0, "p90": 632.0},  # of 280 240 720
     }
     figures = {name: value for name, value in report.items() if name not in ("site", "site_name", "date", "agency", "service")}
+    assert by_agency == [{"agency": "CPL", **figures}]
     assert by_service == [{"agency": "CPL", "service": "CPL-KTP", **figures}]
     assert [(lane["lane"], lane["issued"], lane["wait_seconds"]["mean"]) for lane in by_lane] == [
         ("regular", 8, 576.0),  # 60 120 600 900 1200
@@ -198,7 +218,11 @@ def test_figures_equal_those_of_another_calculation(shared_reporting, drawn):
     for state in STATES:
         assert report[state] == sum(fact.status == state for fact in facts)
     assert_durations(report["wait_seconds"], [fact.wait_seconds for fact in facts if fact.walk_seconds is not None])
+    assert_durations(report["first_call_seconds"], [fact.first_call_seconds for fact in facts if fact.first_called_at is not None])
     assert_durations(report["serve_seconds"], [fact.serve_seconds for fact in facts if fact.status == "completed"])
+    assert_durations(
+        report["visits"]["first_call_seconds"], [fact.first_call_seconds for fact in facts if fact.first_called_at is not None]
+    )
 
 
 def assert_durations(durations, seconds):

@@ -85,12 +85,30 @@ class TestFact:
         assert fact.visit == "6b2c8d1e-3f47-4a90-8c15-2e9d0a7b6c5d"
         assert fact.issued_at == datetime(2025, 6, 11, 1, 2, 11, 480000, tzinfo=UTC)
         assert durations(fact) == (1168.632, 44.889, 697.729)
+        assert (fact.arrived_at, fact.first_call_seconds) == (fact.issued_at, 1168.632)
+        assert fact.first_called_at == datetime(2025, 6, 11, 1, 21, 40, 112000, tzinfo=UTC)
+        assert fact.ended_at == datetime(2025, 6, 11, 1, 34, 2, 730000, tzinfo=UTC)
 
     @given(journeys())
     def test_never_takes_back_a_second_as_the_ticket_goes_on(self, way):
-        facts = [durations(fact_of(PublicTicket().load(happening.ticket))) for happening in way]
-        for before, after in pairwise(facts):
-            assert all(new >= old for old, new in zip(before, after, strict=True) if old is not None)
+        facts = [(happening.type, durations(fact_of(PublicTicket().load(happening.ticket)))) for happening in way]
+        for (_, before), (told, after) in pairwise(facts):
+            wait_walk_serve = zip(before, after, strict=True)
+            assert told == "ticket.call_undone" or all(new >= old for old, new in wait_walk_serve if old is not None)
+
+    @given(journeys())
+    def test_keeps_the_first_call_whatever_follows_unless_it_is_undone(self, way):
+        facts = [(happening.type, fact_of(happening.ticket)) for happening in way]
+        for (_, before), (told, after) in pairwise(facts):
+            if before.first_called_at is not None and told != "ticket.call_undone":
+                assert (after.first_called_at, after.first_call_seconds) == (before.first_called_at, before.first_call_seconds)
+
+    @given(journeys())
+    def test_has_an_end_when_nothing_follows_by_itself(self, way):
+        last = way[-1]
+        fact = fact_of(last.ticket)
+        assert (fact.ended_at is None) == (last.ticket["status"] in ("waiting", "called", "serving", "on_hold"))
+        assert fact.ended_at is None or fact.ended_at == last.at
 
     @given(journeys())
     def test_holds_no_more_than_the_life_of_the_ticket(self, way):

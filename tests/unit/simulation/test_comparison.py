@@ -18,13 +18,17 @@ UNANSWERED = {element: {"nrr": None, "answers": 0} for element in ELEMENTS}
 SCORES = ({"time": 3, "cost": 4}, {"time": 4})
 
 
+TOLD = (15, 20, None, 60)
+"""What each of the four was told; the second waited ten seconds more, the first five less."""
+
+
 def a_day():
     """Four numbers: two served after 10 and 30 seconds, one not there after a recall, one still waiting; two surveys."""
     tally = Tally()
     for number in range(4):
-        tally.issued(DAY.regency, ticket(number, "waiting"))
+        tally.issued(DAY.regency, ticket(number, "waiting", told=TOLD[number]))
     for number, status, waited, recalls in ((0, "completed", 10.0, 0), (1, "completed", 30.0, 1), (2, "no_show", 35.5, 2)):
-        tally.changed(DAY.regency, ticket(number, status, version=4, waited=waited, recalls=recalls))
+        tally.changed(DAY.regency, ticket(number, status, version=4, waited=waited, recalls=recalls, told=TOLD[number]))
     for scores in SCORES:
         tally.surveyed(DAY.regency, {"site": DAY.site, "business_date": DAY.date}, scores)
     return tally
@@ -38,6 +42,20 @@ REPORTED = Figures(
         "no_show": 1,
         "waiting": 1,
         "wait_seconds": {"mean": 25.167, "p50": 30.0, "p90": 34.4},
+        "first_call_seconds": {"mean": 25.167, "p50": 30.0, "p90": 34.4},
+        "estimates": {"compared": 2, "not_called": 1, "not_estimated": 1, "median_absolute_error_seconds": 7.5, "bias_seconds": -2.5},
+        "visits": {
+            "total": 4,
+            "open": 1,
+            "finished": 2,
+            "broken_off": 0,
+            "unserved": 1,
+            "legs": 4,
+            "first_call_seconds": {"mean": 25.167, "p50": 30.0, "p90": 34.4},
+            "wait_seconds": {"mean": 20.0, "p50": 20.0, "p90": 28.0},
+            "serve_seconds": {"mean": 100.0, "p50": 100.0, "p90": 100.0},
+            "stay_seconds": {"mean": 120.0, "p50": 120.0, "p90": 128.0},
+        },
     },
     {
         "respondents": 2,
@@ -86,6 +104,38 @@ def test_a_doctored_count_is_found(figure):
 def test_a_doctored_wait_is_found(kind, figure, wrong):
     waits = {**REPORTED.daily["wait_seconds"], kind: wrong}
     assert found(with_daily(wait_seconds=waits)).keys() == {f"{figure} in seconds"}
+
+
+@pytest.mark.parametrize("kind", ["mean", "p50", "p90"])
+@pytest.mark.parametrize("wrong", [None, 25.9])
+def test_a_doctored_first_call_is_found(kind, wrong):
+    [figure] = found(with_daily(first_call_seconds={**REPORTED.daily["first_call_seconds"], kind: wrong}))
+    assert figure.startswith("seconds to the first call")
+
+
+@pytest.mark.parametrize("name", ["compared", "not_called", "not_estimated", "median_absolute_error_seconds", "bias_seconds"])
+def test_a_doctored_error_of_estimates_is_found(name):
+    errors = REPORTED.daily["estimates"]
+    assert len(found(with_daily(estimates={**errors, name: errors[name] + 1}))) == 1
+
+
+@pytest.mark.parametrize("name", ["total", "open", "finished", "broken_off", "unserved", "legs"])
+def test_a_doctored_count_of_visits_is_found(name):
+    visits = REPORTED.daily["visits"]
+    assert len(found(with_daily(visits={**visits, name: visits[name] + 1}))) == 1
+
+
+@pytest.mark.parametrize("name", ["first_call_seconds", "wait_seconds", "serve_seconds", "stay_seconds"])
+@pytest.mark.parametrize("kind", ["mean", "p50", "p90"])
+def test_a_doctored_duration_of_visits_is_found(name, kind):
+    visits = REPORTED.daily["visits"]
+    assert len(found(with_daily(visits={**visits, name: {**visits[name], kind: 26.5}}))) == 1
+
+
+def test_visits_that_were_open_may_have_ended_with_the_day():
+    visits = {**REPORTED.daily["visits"], "open": 0, "unserved": 2}
+    assert found(with_daily(visits=visits, waiting=0, expired=1), is_over=True) == {}
+    assert found(with_daily(visits={**visits, "finished": 3}, waiting=0, expired=1), is_over=True).keys() == {"visits finished"}
 
 
 @pytest.mark.parametrize("element", ELEMENTS)
