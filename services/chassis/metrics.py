@@ -16,6 +16,7 @@ _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 _QUEUE = (5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0)
 """What people wait, and how long they are served; few, because there is one set for each regency."""
 
+_ERROR = (60.0, 180.0, 300.0, 600.0, 1200.0, 2400.0)
 _AGE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)
 
 READY = Gauge("mpp_ready", "Whether a check of this process is content (1) or not (0), as /readyz tells.", ["check"])
@@ -107,6 +108,12 @@ TICKETS_TODAY = Gauge("mpp_tickets_today", "Tickets of the site's business date 
 COUNTERS = Gauge("mpp_counters", "Counters of a site that are in use by the catalogue.", ["regency", "site"])
 TICKET_WAIT = Histogram("mpp_ticket_wait_seconds", "Waits that a call has ended.", ["regency"], buckets=_QUEUE)
 TICKET_SERVICE = Histogram("mpp_ticket_service_seconds", "Services at a counter that have been completed.", ["regency"], buckets=_QUEUE)
+ESTIMATE_ERROR = Histogram(
+    "mpp_ticket_estimate_error_seconds",
+    "How far the wait that was told first was off when a ticket was called first; told is less or more than it waited.",
+    ["regency", "told"],
+    buckets=_ERROR,
+)
 
 DELIVERIES = Counter(
     "mpp_deliveries_total",

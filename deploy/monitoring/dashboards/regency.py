@@ -31,6 +31,8 @@ def _event_rate(part: str) -> str:
     return f"sum by (consumer) (rate(mpp_regency_event_age_seconds_{part}{{{REGENCY_ONLY}}}[5m]))"
 
 
+_TOLD_LESS = f'sum(rate(mpp_ticket_estimate_error_seconds_count{{{REGENCY_ONLY}, told="less"}}[15m]))'
+
 NOW: tuple[Panel, ...] = (
     panel("Waiting now", "short", (f"sum({_WAITING})", "waiting"), meaning="Tickets in state waiting.", kind="stat", width=4, height=4),
     panel(
@@ -122,6 +124,21 @@ DAY: tuple[Panel, ...] = (
         (_at_sites("called", "serving"), "{{site}}: at work"),
         (f"max by (site) (mpp_counters{{{HERE}}})", "{{site}}: in all"),
         meaning="People wait and counters are idle: nobody calls. All are busy: more counters are needed.",
+    ),
+    panel(
+        "How far estimates were off",
+        "s",
+        (_quantile(0.5, "mpp_ticket_estimate_error_seconds"), "half"),
+        (_quantile(0.9, "mpp_ticket_estimate_error_seconds"), "9 of 10"),
+        meaning="The wait that was told first against the real one, of those called within fifteen minutes. reports/daily is exact.",
+        empty="nobody was called who had been told a wait",
+    ),
+    panel(
+        "Told less than it took",
+        "percentunit",
+        (f"{_TOLD_LESS} / (sum(rate(mpp_ticket_estimate_error_seconds_count{{{REGENCY_ONLY}}}[15m])) > 0)", "of those called"),
+        meaning="Half is fair. Close to all: citizens wait longer than they are told, always.",
+        empty="nobody was called who had been told a wait",
     ),
     panel(
         "Called and completed",

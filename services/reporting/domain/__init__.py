@@ -1,6 +1,6 @@
 """What figures are counted from, and how the satisfaction index is calculated. Plain calculation; the instant is passed in."""
 
-from services.reporting.domain.facts import TicketFact, fact_of, local_date, rounded, seconds_in
+from services.reporting.domain.facts import TicketFact, error_of_first_call, fact_of, local_date, rounded, seconds_in
 from services.reporting.domain.satisfaction import (
     ELEMENTS,
     EXACT_WEIGHT,
@@ -21,6 +21,7 @@ __all__ = [
     "Satisfaction",
     "Tally",
     "TicketFact",
+    "error_of_first_call",
     "fact_of",
     "grade_of",
     "half_up",

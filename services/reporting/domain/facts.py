@@ -71,13 +71,26 @@ def fact_of(ticket: Mapping[str, Any]) -> TicketFact:
         arrived_at=datetime.fromisoformat(ticket["arrived_at"]),
         first_called_at=called,
         ended_at=_ended(periods) if ticket["status"] in ENDED_STATES else None,
-        first_call_seconds=None if joined is None or called is None else max(0.0, (called - joined).total_seconds()),
+        first_call_seconds=_until_called(joined, called),
         first_estimate_seconds=ticket.get("first_estimate_seconds"),
         wait_seconds=seconds_in("waiting", periods),
         walk_seconds=seconds_in("called", periods),
         serve_seconds=seconds_in("serving", periods),
         version=ticket["version"],
     )
+
+
+def error_of_first_call(ticket: Mapping[str, Any]) -> float | None:
+    """Return by how many seconds more was told than a ticket waited (below zero: less), if it has just been called first.
+
+    ``None`` when it had been called before, and when nothing had been told. A call that is undone later counts, too.
+    """
+    told, periods = ticket.get("first_estimate_seconds"), ticket["periods"]
+    calls = [period for period in periods if period["state"] == "called" and not period.get("undone")]
+    if told is None or len(calls) != 1:
+        return None
+    waited = _until_called(_began("waiting", periods), _began("called", periods))
+    return None if waited is None else told - waited
 
 
 def seconds_in(state: str, periods: Iterable[Mapping[str, Any]]) -> float | None:
@@ -105,6 +118,10 @@ def _began(state: str, periods: Iterable[Mapping[str, Any]]) -> datetime | None:
     began = (period["started_at"] for period in periods if period["state"] == state and not period.get("undone"))
     first = next(began, None)
     return None if first is None else datetime.fromisoformat(first)
+
+
+def _until_called(joined: datetime | None, called: datetime | None) -> float | None:
+    return None if joined is None or called is None else max(0.0, (called - joined).total_seconds())
 
 
 def _ended(periods: Sequence[Mapping[str, Any]]) -> datetime | None:

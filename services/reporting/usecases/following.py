@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
+from services.chassis import metrics
 from services.chassis.database import UnitOfWork
 from services.chassis.events import Envelope
 from services.chassis.following import known_data
@@ -18,8 +21,18 @@ def apply_ticket_events(work: UnitOfWork, events: Sequence[Envelope]) -> None:
         if "ticket" in data:
             fact = domain.fact_of(data["ticket"])
             newest[fact.id] = max(newest.get(fact.id, fact), fact, key=lambda each: each.version)
+            if event.type == "ticket.called" and not event.replayed:
+                _measure(work, data["ticket"])
     if newest:
         store.keep_facts(work, newest.values())
+
+
+def _measure(work: UnitOfWork, called: Mapping[str, Any]) -> None:
+    """Show how far the first estimate of a ticket was off that has just been called."""
+    error = domain.error_of_first_call(called)
+    if error is not None:
+        told = "more" if error > 0 else "less"
+        work.measured.append(partial(metrics.ESTIMATE_ERROR.labels(work.regency, told).observe, abs(error)))
 
 
 def apply_catalog_event(work: UnitOfWork, event: Envelope) -> None:

@@ -28,6 +28,7 @@ LABELS = {"site", "lane"} | {
     "regency",
     "channel",
     "check",
+    "told",
 }
 """Each has few values. Another label needs a thought about how many values it can have, and a line here."""
 
@@ -52,7 +53,11 @@ WITH_REGENCY: dict[str, dict[str, dict[str, int]]] = {
         "mpp_regency_deliveries_total": {"channel": 2, "outcome": 6},
         "mpp_webhooks_paused": {},
     },
-    "reporting": {"mpp_regency_event_age_seconds": {"consumer": 2}, "mpp_dead_letters_waiting": {"consumer": 2}},
+    "reporting": {
+        "mpp_regency_event_age_seconds": {"consumer": 2},
+        "mpp_dead_letters_waiting": {"consumer": 2},
+        "mpp_ticket_estimate_error_seconds": {"told": 2},
+    },
     "gateway": {"mpp_regency_requests_total": {"outcome": 3}},
 }
 """Where an operator needs to know which regency, by part: 514 times as many series each, times the values of the other labels.
@@ -80,6 +85,7 @@ DESIRED = {
     "tickets of the day by state": "mpp_tickets_today",
     "waits": "mpp_ticket_wait_seconds",
     "serving times": "mpp_ticket_service_seconds",
+    "errors of estimates": "mpp_ticket_estimate_error_seconds",
     "failing requests by regency": "mpp_regency_requests_total",
     "failing requests by route": "mpp_http_failures_total",
     "dead letters that wait": "mpp_dead_letters_waiting",
