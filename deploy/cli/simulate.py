@@ -44,7 +44,7 @@ class Speed(click.ParamType[float | None]):
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Instead: play days for so many real minutes, then stop politely.")
 @click.option("--speed", type=Speed(), default="60", show_default=True, help="Times faster than a real day; max: as fast as it goes.")
 @click.option("--seed", type=int, help="Play the same people again. Default: others each time.")
-@click.option("--journeys", type=click.IntRange(1, 100_000), help="Numbers per site and day. Default: 15 for each counter.")
+@click.option("--journeys", type=click.IntRange(1, 100_000), help="Visitors per site and day. Default: 15 for each counter.")
 @click.option("--per-hour", type=click.FloatRange(0, min_open=True), help="Instead: numbers per site and hour.")
 @click.option("--officer", default="officer", show_default=True, help="Calls and reads reports: officer@ each regency.")
 @click.option("--kiosk", default="kiosk", show_default=True, help="Issues numbers; operator@platform may do both.")

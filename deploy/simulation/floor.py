@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from deploy.simulation.agenda import Agenda
@@ -57,6 +58,8 @@ class Floor:
         self._arriving: set[int] = set()
         self._visitors: dict[str, tuple[Visitor, str]] = {}
         """By ticket: who holds it, and its token."""
+        self._second: dict[str, str] = {}
+        """By ticket: the visit's second one, which waits when this one has ended."""
 
     def open(self) -> None:
         """Plan the arrivals, and the first call of each counter."""
@@ -78,15 +81,27 @@ class Floor:
     # --- visitors ---
 
     def _arrives(self, at: float, index: int, visitor: Visitor) -> None:
-        wanted = {"site": self._mall.site, "service": visitor.service, "channel": visitor.channel, "priority_class": visitor.priority_class}
+        wanted: dict[str, Any] = {
+            "site": self._mall.site,
+            "service": visitor.service,
+            "channel": visitor.channel,
+            "priority_class": visitor.priority_class,
+        }
+        if visitor.then is not None:
+            wanted["then"] = [visitor.then]
         with self._state:
             self._arriving.add(index)
         try:
             _, ticket = expect(self._staff.take_number(f"{self._mall.path}/tickets", wanted), "Taking a number", 201)
             token = ticket.pop("token")
-            self._tally.issued(self._mall.regency, ticket)
+            legs = [self._ticket(leg["id"]) for leg in ticket.pop("legs")]
+            for each in (ticket, *legs):
+                self._tally.issued(self._mall.regency, each)
             with self._state:
                 self._visitors[ticket["id"]] = visitor, token
+                for leg in legs:
+                    self._visitors[leg["id"]] = replace(visitor, scores=None), token
+                    self._second[ticket["id"]] = leg["id"]
                 self._arrived += 1
         finally:
             with self._state:
@@ -94,7 +109,7 @@ class Floor:
                 self._state.notify_all()
         if visitor.gives_back_after is not None:
             self._plan(at + visitor.gives_back_after, self._gives_back, ticket["id"], token)
-        self._wake(at, visitor.service)
+        self._wake(at, ticket["service"])
 
     def _gives_back(self, at: float, ticket_id: str, token: str) -> None:
         """Cancel, unless called meanwhile: nobody who stands at a counter gives the number back."""
@@ -149,7 +164,7 @@ class Floor:
 
     def _takes_over(self, at: float, desk: Desk, ticket_id: str) -> None:
         """Go on with whom somebody has left at the counter."""
-        ticket = self._staff.officer.get(f"{self._mall.path}/tickets/{ticket_id}")
+        ticket = self._ticket(ticket_id)
         holder, _ = self._holder(ticket_id)
         self._tally.changed(self._mall.regency, ticket, before=ticket["status"])
         if ticket["status"] == "serving":
@@ -184,7 +199,20 @@ class Floor:
         if self._step(at, desk, ticket, "complete", {"outcome": holder.outcome}) is not None:
             if holder.scores and token is not None:
                 self._plan(at + holder.answers_after, self._answers, holder, token)
+            self._goes_on(at, ticket["id"])
             self._plan(at + BETWEEN_VISITORS, self._calls, desk)
+
+    def _goes_on(self, at: float, ticket_id: str) -> None:
+        """A visit goes on: its second number waits now, and a counter that is idle may call it."""
+        if (second := self._second.get(ticket_id)) is not None:
+            ticket = self._ticket(second)
+            self._tally.changed(self._mall.regency, ticket)
+            with self._state:
+                self._arrived += 1
+            self._wake(at, ticket["service"])
+
+    def _ticket(self, ticket_id: str) -> Ticket:
+        return dict(self._staff.officer.get(f"{self._mall.path}/tickets/{ticket_id}"))
 
     def _step(self, at: float, desk: Desk, ticket: Ticket, name: str, body: Any = None) -> Ticket | None:
         """Do the next thing with a ticket at a counter; ``None`` when somebody else has changed it, and the counter goes on."""
@@ -197,7 +225,7 @@ class Floor:
         """Note a ticket's change; after a conflict note how it stands."""
         if code_of(answer) == "ticket_state_conflict":
             if ticket_id is not None:
-                self._tally.changed(self._mall.regency, self._staff.officer.get(f"{self._mall.path}/tickets/{ticket_id}"))
+                self._tally.changed(self._mall.regency, self._ticket(ticket_id))
             return None
         _, ticket = expect(answer, "A step at the counter", 200)
         self._tally.changed(self._mall.regency, ticket)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deploy.simulation.hours import arrival
 from deploy.simulation.malls import Mall
@@ -21,6 +21,9 @@ COMES_LATE = 0.10
 
 GIVES_BACK = 0.04
 ANSWERS_SURVEY = 0.35
+TWO_SERVICES = 0.08
+"""Of those who come when they are called and stay, how many want a second service on the same slip."""
+
 COMPLETE_ANSWERS = 0.85
 """Of those who answer the survey, how many score all nine elements."""
 
@@ -47,6 +50,8 @@ class Visitor:
     scores: Mapping[str, int] | None
     """Answers to the satisfaction survey; ``None``: gives none."""
     answers_after: float
+    then: str | None = None
+    """A second service of the same visit."""
 
 
 def visitors(mall: Mall, count: int, seed: int, day: int) -> list[Visitor]:
@@ -56,6 +61,7 @@ def visitors(mall: Mall, count: int, seed: int, day: int) -> list[Visitor]:
     popular = {desk.id: rng.uniform(0.5, 1.5) for desk in mall.desks}
     liked = {element: rng.uniform(0.55, 0.95) for element in ELEMENTS}
     drawn = [_visitor(mall, rng, popular, liked) for _ in range(count)]
+    drawn = [replace(visitor, then=_second(mall, rng, visitor)) for visitor in drawn]
     return sorted(drawn, key=lambda visitor: visitor.arrives)
 
 
@@ -80,6 +86,12 @@ def _visitor(mall: Mall, rng: random.Random, popular: Mapping[str, float], liked
         scores=_scores(rng, liked) if rng.random() < ANSWERS_SURVEY else None,
         answers_after=rng.uniform(1, 15),
     )
+
+
+def _second(mall: Mall, rng: random.Random, visitor: Visitor) -> str | None:
+    others = sorted({service for desk in mall.desks for service in desk.services} - {visitor.service})
+    stays = visitor.comes_at_recall == 0 and visitor.gives_back_after is None
+    return rng.choice(others) if stays and others and rng.random() < TWO_SERVICES else None
 
 
 def _comes_at(drawn: float) -> int | None:

@@ -36,7 +36,7 @@ class Wishes:
     speed: float | None
     seed: int
     journeys: int | None
-    """Numbers per site and day; `None`: by how many counters it has."""
+    """Visitors per site and day; `None`: by how many counters it has."""
     per_hour: float | None
     """Instead: numbers per site and hour in which they are taken."""
     officer: str

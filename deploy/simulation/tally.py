@@ -56,7 +56,7 @@ class Played:
     """By element: how many have scored it, and the sum of their scores."""
     surveys: int = 0
     tickets: tuple[Ticket, ...] = ()
-    """The issued tickets as they stand."""
+    """The issued tickets as they stand, with second numbers that never came to wait."""
 
 
 class Tally:
@@ -82,9 +82,10 @@ class Tally:
 
     @property
     def ended(self) -> int:
-        """How many of the issued numbers have come to their end."""
+        """How many visitors' first numbers have come to their end."""
         with self._lock:
-            return sum(h.before is None and h.ticket["status"] in STATES[4:] for h in self._handled.values())
+            issued = [each.ticket for each in self._handled.values() if each.before is None]
+        return sum(ticket["status"] in STATES[4:] and ticket["leg"] in (None, 1) for ticket in issued)
 
     def played(self) -> dict[DayAtSite, Played]:
         """Return what was done, by business date and site."""
@@ -116,11 +117,14 @@ def _played(handled: Iterable[Handled], surveys: Iterable[Mapping[str, int]]) ->
     answers: Counter[str] = Counter()
     points: Counter[str] = Counter()
     for each in handled:
+        if each.before is None:
+            tickets.append(each.ticket)
+            if began(each.ticket, "waiting") is None:
+                continue  # a second number that never came to wait is in no figure of tickets
         change[each.ticket["status"]] += 1
         recalls += each.ticket["recalls"] - each.recalls_before
         if each.before is None:
             issued += 1
-            tickets.append(each.ticket)
             waiting += each.ticket["status"] == "waiting"
             waits += [] if (wait := waited(each.ticket)) is None else [wait]
         else:

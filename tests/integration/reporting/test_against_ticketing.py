@@ -27,7 +27,7 @@ from services.ticketing import store as ticketing_store
 from tests.integration.reporting.conftest import Reporting
 from tests.integration.ticketing.mall import Mall, SettableClock
 from tests.integration.ticketing.province import MIDNIGHT, Province, close
-from tests.recounting import by, recounted, same, visits
+from tests.recounting import by, fate, recounted, same, visits
 
 pytestmark = pytest.mark.integration
 
@@ -159,6 +159,20 @@ def compare(replica: Reporting, mall: Mall) -> None:
             assert same(asked["visits"], visits(of_day, service)), asked["visits"]
         served = {row["visit"] for row in queued if row["status"] == "completed"}
         assert replica.skm(day.isoformat(), day.isoformat(), site=mall.site)["sample"]["population"] == len(served)
+
+
+def test_a_long_day_in_which_visits_of_several_numbers_end_in_every_way(far_apart):
+    province, regency, (reporting, _) = far_apart
+    province.clock.instant = MIDNIGHT - timedelta(hours=100)
+    mall = province.mall(regency, id=f"mal-{next(_sites)}")
+    for seed in range(3):
+        play(mall, 120, random.Random(seed))
+        province.clock.instant += timedelta(hours=2)
+    hear(reporting, mall.events())
+    compare(reporting, mall)
+    several = [legs for legs in by(rows_of(mall), "visit").values() if len(legs) > 1]
+    ends = {fate(legs) for legs in several if len({leg["periods"][-1]["started_at"] for leg in legs}) > 1}
+    assert ends >= {"open", "finished"}, "otherwise the day shows nothing"
 
 
 def test_projections_that_are_emptied_and_told_again_from_the_log_are_the_same_and_answers_stay(far_apart):

@@ -30,6 +30,7 @@ def ticket(number, status, *, version=1, waited=None, recalls=0, date="2026-05-0
     return {
         "id": f"ticket-{number}",
         "visit": f"visit-{number}",
+        "leg": None,
         "arrived_at": NOON.isoformat(),
         "first_estimate_seconds": told,
         "site": "martapura",

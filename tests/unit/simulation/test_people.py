@@ -29,6 +29,9 @@ def test_a_day_has_a_bit_of_everything():
     assert {visitor.outcome for visitor in people} == {"done", "papers_missing", "collect_later", "referred"}
     assert 0.1 < sum(visitor.priority_class is not None for visitor in people) / len(people) < 0.2
     assert 0.02 < sum(visitor.gives_back_after is not None for visitor in people) / len(people) < 0.06
+    two = [visitor for visitor in people if visitor.then is not None]
+    assert 0.04 < len(two) / len(people) < 0.1
+    assert all(visitor.then != visitor.service and visitor.comes_at_recall == 0 for visitor in two)
     surveys = [visitor.scores for visitor in people if visitor.scores is not None]
     assert 0.3 < len(surveys) / len(people) < 0.4
     assert {len(scores) for scores in surveys} == set(range(1, 10))
