@@ -225,6 +225,13 @@ class PublicTicket(ContractSchema):
     transferred_from = TicketId(allow_none=True, load_default=None, about="The ticket of this visit before this one.")
     transferred_to = TicketId(allow_none=True, load_default=None, about="The ticket of this visit after this one.")
     leg = WholeNumber(1, MOST_LEGS, allow_none=True, load_default=None, about="Which service of the visit; null: it has one only.")
+    first_estimate_seconds = WholeNumber(
+        0,
+        31_536_000,
+        allow_none=True,
+        load_default=None,
+        about="Expected from joining the queue to the first call, at joining. Never changed.",
+    )
     cancelled_by = Choice(*CANCELLED_BY, allow_none=True, load_default=None, about="Null while it is not cancelled.")
     periods = ListOf(Part(Period), most=1000, required=True)
     version = WholeNumber(1, MOST_VERSIONS, required=True, about="Counts the changes of this ticket, from 1.")

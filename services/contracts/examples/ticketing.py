@@ -41,6 +41,7 @@ def _ticket(status: str, version: int, *periods: dict[str, Any], **differing: An
         "transferred_from": None,
         "transferred_to": None,
         "leg": None,
+        "first_estimate_seconds": 1380,
         "cancelled_by": None,
         "periods": list(periods),
         "version": version,
@@ -83,7 +84,15 @@ AFTER_TRANSFER = _ticket(
     transferred_from=TICKET_ID,
 )
 RESERVED = _ticket(
-    "reserved", 1, _period("reserved", None, ISSUED_AT), id=NEXT_TICKET_ID, number="F-007", agency="BPJSKES", service="BPJSKES-UMUM", leg=2
+    "reserved",
+    1,
+    _period("reserved", None, ISSUED_AT),
+    id=NEXT_TICKET_ID,
+    number="F-007",
+    agency="BPJSKES",
+    service="BPJSKES-UMUM",
+    leg=2,
+    first_estimate_seconds=None,
 )
 CHECKED_IN = {
     **RESERVED,

@@ -106,6 +106,8 @@ class Ticket:
     transferred_to: str | None = None
     leg: int | None = None
     """Which public service of its visit, from 1; ``None``: the only one."""
+    first_estimate_seconds: int | None = None
+    """The wait that was expected when the number was taken, kept to compare it with the real one; ``None`` for a leg that waits later."""
     periods: tuple[Period, ...] = field(default_factory=tuple)
     version: int = 1
 

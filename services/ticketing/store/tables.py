@@ -51,6 +51,7 @@ ticket = sa.Table(
     sa.Column("transferred_from", UUID(as_uuid=False)),
     sa.Column("transferred_to", UUID(as_uuid=False)),
     sa.Column("leg", sa.SmallInteger),
+    sa.Column("first_estimate_seconds", sa.Integer),
     sa.Column("periods", JSONB),
     sa.Column("version", sa.Integer),
 )

@@ -23,9 +23,11 @@ _INSERT_VISIT = sa.text("""
 """)
 _INSERT_TICKET = sa.text("""
     INSERT INTO ticket (id, visit, site, business_date, agency, service, prefix, number, channel, status,
-        priority_class, arrived_at, issued_at, recalls, returns, transferred_from, leg, periods, version)
+        priority_class, arrived_at, issued_at, recalls, returns, transferred_from, leg,
+        first_estimate_seconds, periods, version)
     VALUES (CAST(:id AS uuid), CAST(:visit AS uuid), :site, :business_date, :agency, :service, :prefix, :number, :channel,
-        :status, :priority_class, :arrived_at, :issued_at, 0, 0, CAST(:transferred_from AS uuid), :leg, :periods, :version)
+        :status, :priority_class, :arrived_at, :issued_at, 0, 0, CAST(:transferred_from AS uuid), :leg,
+        :first_estimate_seconds, :periods, :version)
 """).bindparams(_PERIODS)
 
 _OVERDUE_PRINTING = sa.text("""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from services.chassis.database import UnitOfWork
@@ -33,14 +34,24 @@ def waiting_answer(
     ticket: Ticket, in_lane: int, in_other_lane: int, policy: QueuePolicy, mean_seconds: float | None, counters: int
 ) -> dict[str, Any]:
     """Return the answer for a ticket that waits behind so many in its lane, beside so many in the other one."""
-    ahead = ahead_of(
+    ahead = _ahead(ticket, in_lane, in_other_lane, policy)
+    wait = domain.estimated_wait(ahead, mean_seconds, counters)
+    return {**public_ticket(ticket), "position": ahead + 1, "estimated_wait_seconds": wait}
+
+
+def with_first_estimate(ticket: Ticket, taken: store.TakenNumber, policy: QueuePolicy) -> Ticket:
+    """Return a ticket that joins the queue with its new number, with the wait that is expected now; it is never changed."""
+    ahead = _ahead(ticket, taken.in_lane, taken.in_other_lane, policy)
+    return replace(ticket, first_estimate_seconds=domain.estimated_wait(ahead, taken.mean_seconds, taken.counters))
+
+
+def _ahead(ticket: Ticket, in_lane: int, in_other_lane: int, policy: QueuePolicy) -> int:
+    return ahead_of(
         has_priority=ticket.lane == "priority",
         in_lane=in_lane,
         in_other_lane=in_other_lane,
         regular_per_priority=policy.regular_per_priority,
     )
-    wait = domain.estimated_wait(ahead, mean_seconds, counters)
-    return {**public_ticket(ticket), "position": ahead + 1, "estimated_wait_seconds": wait}
 
 
 def answer(ticket: Ticket) -> dict[str, Any]:
@@ -72,6 +83,7 @@ def public_ticket(ticket: Ticket) -> dict[str, Any]:
         "transferred_from": ticket.transferred_from,
         "transferred_to": ticket.transferred_to,
         "leg": ticket.leg,
+        "first_estimate_seconds": ticket.first_estimate_seconds,
         "cancelled_by": domain.cancelled_by(ticket),
         "periods": [_public_period(period) for period in ticket.periods],
         "version": ticket.version,

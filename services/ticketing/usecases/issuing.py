@@ -12,7 +12,7 @@ from services.chassis.errors import DomainError
 from services.chassis.settings import Settings
 from services.ticketing import domain, store
 from services.ticketing.domain import Ticket
-from services.ticketing.usecases.answers import answer, waiting_answer
+from services.ticketing.usecases.answers import answer, waiting_answer, with_first_estimate
 from services.ticketing.usecases.changing import tell_of_day, tell_of_ticket
 from services.ticketing.usecases.visits import prerequisites_of
 
@@ -95,6 +95,8 @@ def _issued(
         issued_at=taken.arrived_at,
         leg=leg,
     )
+    if status != "reserved":
+        ticket = with_first_estimate(ticket, taken, domain.policy_of(site))
     return domain.issued(ticket, actor.id), site, taken
 
 

@@ -9,7 +9,7 @@ from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError
 from services.ticketing import domain, store
 from services.ticketing.domain import QueueRefusal, Ticket
-from services.ticketing.usecases.answers import viewed
+from services.ticketing.usecases.answers import viewed, with_first_estimate
 from services.ticketing.usecases.changing import change, on_open_day, tell_of_ticket
 from services.ticketing.usecases.issuing import check_open, offered
 
@@ -30,7 +30,7 @@ def transfer_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     ends = domain.end_of_day(old.business_date, site["timezone"])
     priority = old.priority_class is not None
     taken = store.take_number(work, old.site, old.business_date, prefix, ends, service["id"], priority=priority)
-    new = _next_ticket(old, service["id"], agency["id"], prefix, taken)
+    new = with_first_estimate(_next_ticket(old, service["id"], agency["id"], prefix, taken), taken, domain.policy_of(site))
     change(work, old, "transfer", transferred_to=new.id)
     store.insert_next(work, domain.issued(new, work.context.actor.id))
     tell_of_ticket(work, "ticket.issued", domain.issued(new, work.context.actor.id))
