@@ -97,6 +97,7 @@ RESERVED = _ticket(
 CHECKED_IN = {
     **RESERVED,
     "status": "waiting",
+    "first_estimate_seconds": 540,
     "periods": [_period("reserved", None, ISSUED_AT, ENDED_AT), _period("waiting", None, ENDED_AT)],
     "version": 2,
 }

@@ -107,7 +107,7 @@ class Ticket:
     leg: int | None = None
     """Which public service of its visit, from 1; ``None``: the only one."""
     first_estimate_seconds: int | None = None
-    """The wait that was expected when the number was taken, kept to compare it with the real one; ``None`` for a leg that waits later."""
+    """From joining its queue to its first call, as it was told when it joined; kept, to measure how far that was off."""
     periods: tuple[Period, ...] = field(default_factory=tuple)
     version: int = 1
 

@@ -48,7 +48,7 @@ from services.ticketing.store.tickets import (
     tickets_by_id,
     update,
 )
-from services.ticketing.store.views import SiteNow, sites_now, view, view_page
+from services.ticketing.store.views import SiteNow, queue_of, sites_now, view, view_page
 
 __all__ = [
     "PROJECTIONS",
@@ -100,6 +100,7 @@ __all__ = [
     "open_tickets",
     "overdue_printing",
     "pace",
+    "queue_of",
     "services",
     "session_of_officer",
     "site_and_counters",

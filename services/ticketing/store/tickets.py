@@ -45,6 +45,7 @@ _UPDATE = sa.text("""
     UPDATE ticket SET status = :status, counter = :counter, priority_class = :priority_class, turn_at = :turn_at,
         recalls = :recalls, last_called_at = :last_called_at, returns = :returns, outcome = :outcome,
         collect_on = :collect_on, transferred_to = CAST(:transferred_to AS uuid),
+        first_estimate_seconds = coalesce(first_estimate_seconds, :first_estimate_seconds),
         periods = :periods, version = CASE version WHEN :version - 1 THEN :version END
     WHERE id = CAST(:id AS uuid)
 """).bindparams(_PERIODS)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID, array
 
 from services.chassis.database import UnitOfWork
+from services.ticketing.domain import Ticket
 from services.ticketing.store.tables import Row, catalog_copy, ticket
 
 _ahead = ticket.alias("ahead")
@@ -84,10 +85,36 @@ _PRESSURE = sa.text("""
     GROUP BY 1, 2, 3, 4
 """)
 
+# What `_VIEW` says of a ticket that waits, for one that is about to: its own row is not asked.
+_QUEUE_OF = sa.text("""
+    SELECT count(*) FILTER (WHERE lane = :priority AND (turn, number) < (CAST(:turn AS timestamptz), CAST(:number AS integer))) AS in_lane,
+        count(*) FILTER (WHERE lane <> :priority) AS in_other_lane,
+        (SELECT data->'policy' FROM catalog_copy WHERE kind = 'site' AND id = :site) AS policy,
+        (SELECT count(*) FROM catalog_copy WHERE kind = 'counter' AND data->>'site' = :site
+            AND data->>'active' = 'true' AND data->'services' ? :service
+            AND (NOT EXISTS (SELECT FROM counter_session WHERE site = :site AND business_date = :business_date) OR EXISTS (
+                SELECT FROM counter_session
+                WHERE counter = catalog_copy.id AND business_date = :business_date AND counter_session.status = 'open'
+            ))) AS counters,
+        (SELECT mean_seconds FROM service_pace WHERE site = :site AND service = :service) AS mean_seconds
+    FROM (
+        SELECT priority_class IS NOT NULL AS lane, coalesce(turn_at, arrived_at) AS turn, number FROM ticket
+        WHERE status = 'waiting' AND site = :site AND business_date = :business_date AND service = :service
+            AND id <> CAST(:id AS uuid)
+    ) AS others
+""")
+
 
 def view(work: UnitOfWork, ticket_id: str) -> Row | None:
     """Return a ticket's columns with its queue: who waits (earlier in its lane, in the other one), policy, counters and pace."""
     return work.execute(_VIEW.where(ticket.c.id == ticket_id)).mappings().first()
+
+
+def queue_of(work: UnitOfWork, joining: Ticket) -> sa.Row[Any]:
+    """Return the queue that a ticket joins: ``in_lane`` before it, ``in_other_lane``, ``policy``, ``counters``, ``mean_seconds``."""
+    names = ("id", "site", "business_date", "service", "turn", "number")
+    wanted = {name: getattr(joining, name) for name in names}
+    return work.execute(_QUEUE_OF, {**wanted, "priority": joining.lane == "priority"}).one()
 
 
 def view_page(work: UnitOfWork, filters: Mapping[str, Any], after: tuple[datetime, str] | None, limit: int) -> list[Row]:

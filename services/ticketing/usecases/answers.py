@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from services.chassis.database import UnitOfWork
@@ -10,6 +10,16 @@ from services.chassis.errors import DomainError
 from services.contracts.queue_position import ahead_of
 from services.ticketing import domain, store
 from services.ticketing.domain import Period, QueuePolicy, Ticket
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a ticket stands in its queue."""
+
+    position: int
+    """From 1."""
+    wait_seconds: int | None
+    """Until its call, by what is known now."""
 
 
 def viewed(work: UnitOfWork, ticket_id: str) -> dict[str, Any]:
@@ -27,36 +37,38 @@ def answer_of_row(row: store.Row) -> dict[str, Any]:
         return answer(ticket)
     in_lane, in_other_lane = row["queue"]
     policy = domain.policy_of({"policy": row["policy"]})
-    return waiting_answer(ticket, in_lane, in_other_lane, policy, row["mean_seconds"], row["counters"])
+    return answer(ticket, place_behind(ticket, in_lane, in_other_lane, policy, row["mean_seconds"], row["counters"]))
 
 
-def waiting_answer(
-    ticket: Ticket, in_lane: int, in_other_lane: int, policy: QueuePolicy, mean_seconds: float | None, counters: int
-) -> dict[str, Any]:
-    """Return the answer for a ticket that waits behind so many in its lane, beside so many in the other one."""
-    ahead = _ahead(ticket, in_lane, in_other_lane, policy)
-    wait = domain.estimated_wait(ahead, mean_seconds, counters)
-    return {**public_ticket(ticket), "position": ahead + 1, "estimated_wait_seconds": wait}
+def place_in_queue(work: UnitOfWork, ticket: Ticket) -> Place:
+    """Return the place of a ticket that joins its queue in this transaction, whether it is stored as waiting already or not."""
+    row = store.queue_of(work, ticket)
+    return place_behind(ticket, row.in_lane, row.in_other_lane, domain.policy_of({"policy": row.policy}), row.mean_seconds, row.counters)
 
 
-def with_first_estimate(ticket: Ticket, taken: store.TakenNumber, policy: QueuePolicy) -> Ticket:
-    """Return a ticket that joins the queue with its new number, with the wait that is expected now; it is never changed."""
-    ahead = _ahead(ticket, taken.in_lane, taken.in_other_lane, policy)
-    return replace(ticket, first_estimate_seconds=domain.estimated_wait(ahead, taken.mean_seconds, taken.counters))
+def told_first(ticket: Ticket, place: Place) -> Ticket:
+    """Return a ticket that joins its queue for the first time, with the wait that is told now and kept."""
+    return replace(ticket, first_estimate_seconds=place.wait_seconds)
 
 
-def _ahead(ticket: Ticket, in_lane: int, in_other_lane: int, policy: QueuePolicy) -> int:
-    return ahead_of(
+def place_behind(ticket: Ticket, in_lane: int, in_other_lane: int, policy: QueuePolicy, mean_seconds: float | None, counters: int) -> Place:
+    """Return the place of a ticket that waits behind so many in its lane, beside so many in the other one."""
+    ahead = ahead_of(
         has_priority=ticket.lane == "priority",
         in_lane=in_lane,
         in_other_lane=in_other_lane,
         regular_per_priority=policy.regular_per_priority,
     )
+    return Place(ahead + 1, domain.estimated_wait(ahead, mean_seconds, counters))
 
 
-def answer(ticket: Ticket) -> dict[str, Any]:
-    """Return the answer for a ticket that does not wait."""
-    return {**public_ticket(ticket), "position": None, "estimated_wait_seconds": None}
+def answer(ticket: Ticket, place: Place | None = None) -> dict[str, Any]:
+    """Return the answer for a ticket; one that waits has a place."""
+    place_now = {
+        "position": None if place is None else place.position,
+        "estimated_wait_seconds": None if place is None else place.wait_seconds,
+    }
+    return {**public_ticket(ticket), **place_now}
 
 
 def public_ticket(ticket: Ticket) -> dict[str, Any]:

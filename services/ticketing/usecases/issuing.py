@@ -12,7 +12,7 @@ from services.chassis.errors import DomainError
 from services.chassis.settings import Settings
 from services.ticketing import domain, store
 from services.ticketing.domain import Ticket
-from services.ticketing.usecases.answers import answer, waiting_answer, with_first_estimate
+from services.ticketing.usecases.answers import Place, answer, place_behind, told_first
 from services.ticketing.usecases.changing import tell_of_day, tell_of_ticket
 from services.ticketing.usecases.visits import prerequisites_of
 
@@ -30,19 +30,23 @@ def issue_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     services = _in_order(work, [data["service"], *data["then"]])
     status = "printing" if data["print"] else "waiting"
     first, site, taken = _issued(work, data, services[0], status, leg=1 if services[1:] else None)
+    place = _place(first, site, taken) if status == "waiting" else None
+    if place is not None:
+        first = told_first(first, place)
     store.insert(work, first)
-    if status == "waiting":  # a number that is being printed is nobody's news yet
+    if place is not None:  # a number that is being printed is nobody's news yet
         tell_of_ticket(work, "ticket.issued", first)
     legs = [_issued(work, data, service, "reserved", leg, first)[0] for leg, service in enumerate(services[1:], 2)]
     for leg in legs:
         store.insert_next(work, leg)
         tell_of_ticket(work, "ticket.reserved", leg)
     further = [{"id": leg.id, "number": leg.label, "service": leg.service, "status": leg.status} for leg in legs]
-    if status == "printing":
-        return {**answer(first), "legs": further}
+    return {**answer(first, place), "legs": further}
+
+
+def _place(ticket: Ticket, site: Entity, taken: store.TakenNumber) -> Place:
     policy = domain.policy_of(site)
-    waits = waiting_answer(first, taken.in_lane, taken.in_other_lane, policy, taken.mean_seconds, taken.counters)
-    return {**waits, "legs": further}
+    return place_behind(ticket, taken.in_lane, taken.in_other_lane, policy, taken.mean_seconds, taken.counters)
 
 
 def _in_order(work: UnitOfWork, services: list[str]) -> list[str]:
@@ -95,8 +99,6 @@ def _issued(
         issued_at=taken.arrived_at,
         leg=leg,
     )
-    if status != "reserved":
-        ticket = with_first_estimate(ticket, taken, domain.policy_of(site))
     return domain.issued(ticket, actor.id), site, taken
 
 

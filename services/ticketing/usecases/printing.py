@@ -7,7 +7,7 @@ from typing import Any
 
 from services.chassis.database import UnitOfWork
 from services.ticketing import domain, store
-from services.ticketing.usecases.answers import viewed
+from services.ticketing.usecases.answers import answer, place_in_queue, told_first
 from services.ticketing.usecases.changing import check_slip, keep, on_open_day
 from services.ticketing.usecases.visits import after_leg
 
@@ -22,9 +22,12 @@ def confirm_printing(work: UnitOfWork, data: dict[str, Any], secret: str) -> dic
     command = "confirm" if data["printed"] else "void"
     ticket, _ = on_open_day(work, data["id"], command)
     changed = domain.changed(ticket, command, work.now, actor=work.context.actor.id)
+    place = place_in_queue(work, changed) if data["printed"] else None
+    if place is not None:
+        changed = told_first(changed, place)
     keep(work, changed, command)
     after_leg(work, changed)
-    return viewed(work, ticket.id)
+    return answer(changed, place)
 
 
 def overdue_slips(work: UnitOfWork) -> list[str]:

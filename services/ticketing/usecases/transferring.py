@@ -9,7 +9,7 @@ from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError
 from services.ticketing import domain, store
 from services.ticketing.domain import QueueRefusal, Ticket
-from services.ticketing.usecases.answers import viewed, with_first_estimate
+from services.ticketing.usecases.answers import answer, place_in_queue, told_first
 from services.ticketing.usecases.changing import change, on_open_day, tell_of_ticket
 from services.ticketing.usecases.issuing import check_open, offered
 
@@ -30,11 +30,13 @@ def transfer_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     ends = domain.end_of_day(old.business_date, site["timezone"])
     priority = old.priority_class is not None
     taken = store.take_number(work, old.site, old.business_date, prefix, ends, service["id"], priority=priority)
-    new = with_first_estimate(_next_ticket(old, service["id"], agency["id"], prefix, taken), taken, domain.policy_of(site))
+    new = _next_ticket(old, service["id"], agency["id"], prefix, taken)
     change(work, old, "transfer", transferred_to=new.id)
-    store.insert_next(work, domain.issued(new, work.context.actor.id))
-    tell_of_ticket(work, "ticket.issued", domain.issued(new, work.context.actor.id))
-    return {**viewed(work, new.id), "legs": []}
+    place = place_in_queue(work, new)  # by its arrival, before others who wait: not the end of the queue
+    joined = told_first(domain.issued(new, work.context.actor.id), place)
+    store.insert_next(work, joined)
+    tell_of_ticket(work, "ticket.issued", joined)
+    return {**answer(joined, place), "legs": []}
 
 
 def _next_ticket(old: Ticket, service: str, agency: str, prefix: str, taken: store.TakenNumber) -> Ticket:

@@ -8,16 +8,16 @@ from typing import Any
 from services.chassis.database import UnitOfWork
 from services.ticketing import domain, store
 from services.ticketing.domain import Ticket
-from services.ticketing.usecases.answers import viewed
-from services.ticketing.usecases.changing import change, keep, on_open_day
+from services.ticketing.usecases.answers import Place, answer, place_in_queue, told_first
+from services.ticketing.usecases.changing import keep, on_open_day
 
 
 def check_in(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """Let a reserved leg wait now: the citizen stands before the counter, whatever should have come first."""
     ticket, _ = on_open_day(work, data["id"], "check-in")
     domain.check_only_live(store.legs(work, ticket.visit), ticket)
-    change(work, ticket, "check-in")
-    return viewed(work, ticket.id)
+    checked_in, place = _joined(work, ticket, work.context.actor.id)
+    return answer(checked_in, place)
 
 
 def after_leg(work: UnitOfWork, ended: Ticket) -> None:
@@ -40,7 +40,16 @@ def after_leg(work: UnitOfWork, ended: Ticket) -> None:
     following = next((leg for leg in reserved if leg not in lost), None)
     others = [leg for leg in legs if leg.id != ended.id]
     if following is not None and not any(leg.status in domain.LIVE_STATES for leg in others):
-        keep(work, domain.changed(following, "check-in", work.now, actor="system"), "check-in")
+        _joined(work, following, "system")
+
+
+def _joined(work: UnitOfWork, reserved: Ticket, actor: str | None) -> tuple[Ticket, Place]:
+    """Let a reserved leg wait: now it learns for the first time how long."""
+    checked_in = domain.changed(reserved, "check-in", work.now, actor=actor)
+    place = place_in_queue(work, checked_in)
+    checked_in = told_first(checked_in, place)
+    keep(work, checked_in, "check-in")
+    return checked_in, place
 
 
 def prerequisites_of(work: UnitOfWork, services: Collection[str]) -> Mapping[str, Collection[str]]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from services.ticketing import domain
+from tests.integration.ticketing.mall import SECRET
+
 pytestmark = pytest.mark.integration
 
 
@@ -29,23 +32,43 @@ def test_events_carry_it_from_the_first_to_the_last(mall):
     assert told == [600, 600]
 
 
-def test_a_slip_has_it_from_its_number_on_and_a_leg_that_waits_later_has_none(mall):
+def test_of_a_slip_is_told_once_it_came_out(mall):
+    printing = mall.take(mall.ktp, print=True)
+    assert printing["first_estimate_seconds"] is None
     mall.take(mall.ktp)
-    printed = mall.take(mall.ktp, channel="kiosk", print=True)
-    assert printed["estimated_wait_seconds"] is None
-    assert mall.confirm(printed)["first_estimate_seconds"] == 600
-    visit = mall.take(mall.ktp, then=[mall.kk])
-    assert visit["first_estimate_seconds"] == 1200
-    [leg] = visit["legs"]
+    confirmed = mall.confirm(printing, mall.actor("kiosk"), token=domain.ticket_token(SECRET, printing["id"]))
+    assert (confirmed["position"], confirmed["estimated_wait_seconds"], confirmed["first_estimate_seconds"]) == (1, 0, 0)
+    assert confirmed == mall.get(printing)
+
+
+def test_of_a_slip_that_never_came_out_is_none(mall):
+    mall.take(mall.ktp)
+    lost = mall.take(mall.ktp, print=True)
+    voided = mall.confirm(lost, mall.actor("kiosk"), token=domain.ticket_token(SECRET, lost["id"]), printed=False)
+    assert voided["first_estimate_seconds"] is None
+    assert voided == mall.get(lost)
+
+
+def test_of_who_was_sent_on_counts_from_the_place_of_the_arrival(mall, clock):
+    first = mall.take(mall.ktp)
+    for _ in range(2):
+        clock.pass_by(minutes=1)
+        mall.take(mall.kk)
+    clock.pass_by(minutes=1)
+    other = mall.counter(2, mall.ktp)
+    moved = mall.transfer(mall.call_ticket(first, other), mall.kk)
+    assert (moved["position"], moved["first_estimate_seconds"]) == (1, 0)
+    assert {**moved, "legs": None} == {**mall.get(moved), "legs": None}
+
+
+def test_of_a_further_leg_is_told_when_it_joins_its_queue(mall):
+    taken = mall.take(mall.ktp, then=[mall.kk])
+    [leg] = taken["legs"]
     assert mall.get(leg)["first_estimate_seconds"] is None
-
-
-def test_a_transfer_has_one_of_its_own(mall):
     mall.take(mall.kk)
-    mall.take(mall.kk)
-    mall.take(mall.ktp)
-    serving = mall.start(mall.call_next(mall.first))
-    assert serving["service"] == mall.kk
-    new = mall.transfer(serving, mall.ktp)
-    assert new["first_estimate_seconds"] == 600
-    assert mall.get(serving)["first_estimate_seconds"] == 0
+    later = mall.take(mall.ktp, then=[mall.kk])
+    mall.complete(mall.start(mall.call_ticket(taken, mall.first)))
+    joined = mall.get(leg)
+    assert (joined["status"], joined["position"], joined["first_estimate_seconds"]) == ("waiting", 1, 0)
+    mall.cancel(later)
+    assert mall.get(later["legs"][0])["first_estimate_seconds"] == mall.get(later["legs"][0])["estimated_wait_seconds"] == 1200
