@@ -142,7 +142,8 @@ def test_figures_equal_a_count_of_the_raw_tickets(far_apart, steps, closes, seed
 
 
 def compare(replica: Reporting, mall: Mall) -> None:
-    rows = [{**row, "lane": "regular" if row["priority_class"] is None else "priority"} for row in rows_of(mall)]
+    told = [row for row in rows_of(mall) if row["status"] != "printing"]  # of a slip that is being printed nobody has heard
+    rows = [{**row, "lane": "regular" if row["priority_class"] is None else "priority"} for row in told]
     for (day,), of_day in by(rows, "business_date").items():
         queued = [row for row in of_day if any(period["state"] == "waiting" for period in row["periods"])]
         report = replica.report(site=mall.site, date=day.isoformat())
