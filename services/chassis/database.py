@@ -34,19 +34,21 @@ from services.chassis.transaction import Parameters, Refused, Result, Transactio
 
 log = get_logger(__name__)
 
-_ENTER_REGENCY = constant(
+_ENTER_REGENCY = Constant(
     sa.text(
         "SELECT set_config('role', :role, true), set_config('search_path', :schema, true),"
         " set_config('statement_timeout', :timeout, true), set_config('lock_timeout', :lock_timeout, true),"
-        " set_config('transaction_timeout', :limit, true)"
-    )
+        " set_config('transaction_timeout', :limit, true), set_config('plan_cache_mode', :plans, true)"
+    ),
+    everywhere=True,
 )
-_ENTER_PLATFORM = constant(
+_ENTER_PLATFORM = Constant(
     sa.text(
         "SELECT set_config('search_path', 'platform', true),"
         " set_config('statement_timeout', :timeout, true), set_config('lock_timeout', :lock_timeout, true),"
         " set_config('transaction_timeout', :limit, true)"
-    )
+    ),
+    everywhere=True,
 )
 _REGENCIES = sa.text("SELECT slug FROM platform.regency WHERE provisioned_at IS NOT NULL ORDER BY slug")
 
@@ -198,6 +200,7 @@ class Database:
         timeout: float = 5.0,
         lock_timeout: float | None = None,
         read_only: bool = False,
+        plan_once: bool = False,
     ) -> Iterator[UnitOfWork]:
         """Open a unit of work for one regency; commit when the block ends, roll back when it raises.
 
@@ -205,11 +208,17 @@ class Database:
         :param timeout: seconds, when no context is given.
         :param lock_timeout: seconds to wait for any one lock, then :class:`Blocked` is raised; default: as long as for
             everything else.
+        :param plan_once: for what each regency does all the time: PostgreSQL plans a constant the first time, for any values, instead
+            of also with those of the first five times. Not for filters that may be absent, or for most of a table or little of it.
         :raises DomainError: ``regency_unknown`` when the regency is not provisioned here.
         :raises Unavailable: database away, deadline over, or no connection free in time.
         """
         call = context or CallContext(regency=regency, actor=SYSTEM, deadline=time.time() + timeout)
-        settings = {"role": role_of(self.service, regency), "schema": schema_of(regency)}
+        settings = {
+            "role": role_of(self.service, regency),
+            "schema": schema_of(regency),
+            "plans": "force_generic_plan" if plan_once else "auto",
+        }
         server = self._placement.get(regency, HOME)
         with self._transaction(server, _ENTER_REGENCY, settings, call, read_only, lock_timeout) as transaction:
             work = UnitOfWork(transaction, call, self.clock.now(), self.service, regency)

@@ -89,7 +89,7 @@ class Command(Call):
         handed = self.handed(context, data)
         with (
             self.access.turnstile.turn(regency, context.remaining()),
-            self.access.database.regency_work(regency, context=context) as work,
+            self.access.database.regency_work(regency, context=context, plan_once=True) as work,
         ):
             answer = commands.once(work, self.method_name, data, partial(self._audited, work, handed))
         return answer if self._present is None else self._present(settings(), answer)

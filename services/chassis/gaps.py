@@ -229,7 +229,7 @@ class GapFinder:
     def _sweep_regency(self, regency: str) -> None:
         self._rota.looking(regency)
         try:
-            with self._database.regency_work(regency, lock_timeout=LOCK_SECONDS) as work:
+            with self._database.regency_work(regency, lock_timeout=LOCK_SECONDS, plan_once=True) as work:
                 known, early = marks.advance(work, self._inbox.consumer)
                 if regency in self._unchecked:
                     self._inbox.check(work)

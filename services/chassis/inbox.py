@@ -13,7 +13,7 @@ import json
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -105,7 +105,7 @@ class Inbox:
         if time.monotonic() < self._apart_until.get(first.regency, 0.0):
             return None
         try:
-            with self.database.regency_work(first.regency, context=_context_of(first), lock_timeout=LOCK_SECONDS) as work:
+            with self._handling(first) as work:
                 new = rows.claim_all(work, self.consumer, events)
                 if announced:
                     handling.end(work, self.consumer, first.source, [event.sequence for event in events])
@@ -126,7 +126,7 @@ class Inbox:
 
     def _receive(self, event: Envelope, *, begun: bool) -> str:
         try:
-            with self.database.regency_work(event.regency, context=_context_of(event), lock_timeout=LOCK_SECONDS) as work:
+            with self._handling(event) as work:
                 claim = rows.claim(work, self.consumer, event, begun=begun)
                 if claim is None:
                     return self._counted(event, "duplicate")
@@ -139,6 +139,9 @@ class Inbox:
             return self._put_aside(event, error)
         observe_age(self.consumer, [event], self.database.clock.now())
         return self._counted(event, "handled")
+
+    def _handling(self, event: Envelope) -> AbstractContextManager[UnitOfWork]:
+        return self.database.regency_work(event.regency, context=_context_of(event), lock_timeout=LOCK_SECONDS, plan_once=True)
 
     # --- snapshots
 

@@ -29,7 +29,7 @@ from services.chassis.statements import Constant, Rows, row_count
 Check = Callable[[int], None]
 """Is given the number of rows that a statement has written or found; may raise."""
 
-PREPARED_AT_MOST = 2500
+PREPARED_AT_MOST = 8000
 """Statements that one connection keeps prepared, some twenty for each regency that it serves. Those of further regencies are
 read and planned each time, until the connection is renewed."""
 
@@ -46,7 +46,8 @@ class _Bound(NamedTuple):
     values: list[Buffer | None]
     types: tuple[int, ...]
     formats: Any = None
-    constant: bool = True
+    scope: str | None = None
+    """For whose tables it is kept; ``None`` for one that is not kept."""
     check: Check | None = None
 
 
@@ -70,7 +71,8 @@ class BatchingConnection(psycopg.Connection[Any]):
     def put_off(self, statement: Constant, parameters: Mapping[str, Any], check: Check | None = None) -> None:
         """Have a statement sent before the next one; ``check`` is called by :meth:`check` thereafter."""
         values, types = statement.bind(parameters, self._transformer)
-        self._waiting.append(_Bound(statement.text, values, types, check=check))
+        scope = "" if statement.everywhere else self.scope
+        self._waiting.append(_Bound(statement.text, values, types, scope=scope, check=check))
 
     def run(self, statement: Constant, parameters: Mapping[str, Any]) -> Rows:
         """Send all that waits, and this; return the result of this one."""
@@ -79,7 +81,7 @@ class BatchingConnection(psycopg.Connection[Any]):
 
     def put_off_bound(self, text: bytes, values: Any, types: tuple[int, ...], formats: Any) -> None:
         """Have a statement sent before the next one that need not be kept."""
-        self._waiting.append(_Bound(text, values, types, formats, constant=False))
+        self._waiting.append(_Bound(text, values, types, formats))
 
     def forget(self) -> None:
         """Send nothing of what was put off."""
@@ -134,10 +136,10 @@ class BatchingConnection(psycopg.Connection[Any]):
 
     def _ask(self, statement: _Bound, prepared: dict[_Key, bytes]) -> Generator[_Key | None]:
         """Hand one statement to libpq, which keeps it; yield what each answer will be to: preparing a key, or ``None``."""
-        text, values, types, formats, constant, _ = statement
-        key = (self.scope, text, types)
-        name = self._names.get(key) or prepared.get(key)
-        if name is None and constant and len(self._names) + len(prepared) < PREPARED_AT_MOST:
+        text, values, types, formats, scope, _ = statement
+        key = (scope or "", text, types)
+        name = None if scope is None else self._names.get(key) or prepared.get(key)
+        if name is None and scope is not None and len(self._names) + len(prepared) < PREPARED_AT_MOST:
             name = prepared[key] = b"s%d" % next(self._numbers)
             self.pgconn.send_prepare(name, text, types)
             yield key

@@ -37,7 +37,12 @@ class Rows(IteratorResult[Any]):
 class Constant:
     """A statement that stands in some store."""
 
-    def __init__(self, statement: TextStatement) -> None:
+    def __init__(self, statement: TextStatement, *, everywhere: bool = False) -> None:
+        """Compile it.
+
+        :param everywhere: it means the same whoever's tables are wanted: it names none.
+        """
+        self.everywhere = everywhere
         compiled = statement.compile(dialect=_dialect)
         self.text = str(compiled).encode()
         self._names: tuple[str, ...] = tuple(compiled.positiontup or ())

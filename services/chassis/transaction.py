@@ -155,7 +155,7 @@ class Transaction:
                 raise told from error
 
 
-_BEGIN = Constant(sa.text("BEGIN"))
-_BEGIN_READ_ONLY = Constant(sa.text("BEGIN READ ONLY"))
+_BEGIN = Constant(sa.text("BEGIN"), everywhere=True)
+_BEGIN_READ_ONLY = Constant(sa.text("BEGIN READ ONLY"), everywhere=True)
 _NOTHING = Constant(sa.text("SELECT"))
-_COMMIT = Constant(sa.text("COMMIT"))
+_COMMIT = Constant(sa.text("COMMIT"), everywhere=True)

@@ -134,7 +134,7 @@ class Visit:
             return
         self._begun = time.monotonic()
         try:
-            with self._dispatcher.database.regency_work(self.regency) as work:
+            with self._dispatcher.database.regency_work(self.regency, plan_once=True) as work:
                 states = self._settle(work, attempts)
                 parcels = self._claim(work, idle) if looks else []
         except Exception as error:  # noqa: BLE001  (told, and tried again)

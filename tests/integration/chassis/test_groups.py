@@ -223,3 +223,11 @@ def test_of_replayed_events_in_a_group_nobody_is_told_again(consumer, database, 
     with database.regency_work(regency) as work:
         logged = read_log(work, f"/regencies/{regency}/ledger/sites/main", 0, 10)
     assert sorted(told.subject for told in logged) == ["2", "4", "6"]
+
+
+def test_what_comes_all_the_time_is_planned_once(consumer, regency):
+    seen = []
+    consumer.before = lambda work, _: seen.append(work.execute(sa.text("SELECT current_setting('plan_cache_mode')")).scalar_one())
+    consumer.inbox.receive(event(regency, 1))
+    consumer.inbox.receive_together([event(regency, number) for number in (2, 3)])
+    assert seen == ["force_generic_plan"] * 3

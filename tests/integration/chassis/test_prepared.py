@@ -14,6 +14,7 @@ pytestmark = pytest.mark.integration
 INSERT = sa.text("INSERT INTO entry (account, amount) VALUES (:account, :amount)")
 ALL = sa.text("SELECT * FROM entry WHERE account = :account")
 PID = sa.text("SELECT pg_backend_pid()")
+PLANS = sa.text("SELECT statement, custom_plans, generic_plans FROM pg_prepared_statements WHERE statement LIKE '%entry%account%'")
 PREPARED = sa.text("SELECT statement FROM pg_prepared_statements ORDER BY prepare_time")
 
 
@@ -41,6 +42,30 @@ def test_a_statement_is_prepared_once_for_each_regency(narrow, new_regency):
         for regency in (first, second):
             assert entries(narrow, regency) == []
     assert prepared(narrow, first).count("SELECT * FROM entry WHERE account = $1") == 2
+
+
+def test_what_names_no_tables_is_prepared_once_for_all(narrow, new_regency):
+    regencies = [new_regency() for _ in range(3)]
+    for regency in regencies:
+        entries(narrow, regency)
+        with narrow.regency_work(regency) as work:
+            work.execute(INSERT, {"account": "b", "amount": 1})
+    with narrow.platform_work():
+        pass
+    statements = prepared(narrow, regencies[0])
+    for text in ("BEGIN", "COMMIT"):
+        assert statements.count(text) == 1
+    assert len([text for text in statements if "set_config" in text]) == 2, "one for regencies, one for the platform"
+
+
+def test_what_every_regency_does_all_the_time_is_planned_once(narrow, regency):
+    for _ in range(3):
+        with narrow.regency_work(regency, plan_once=True) as work:
+            work.execute(INSERT, {"account": "a", "amount": 1})
+        entries(narrow, regency)
+    with narrow.regency_work(regency) as work:
+        plans = {row.statement.split()[0]: (row.custom_plans, row.generic_plans) for row in work.execute(PLANS)}
+    assert plans == {"INSERT": (0, 3), "SELECT": (3, 0)}
 
 
 def test_who_is_stopped_in_the_middle_of_a_message_leaves_no_trace(narrow, regency, monkeypatch, caplog):

@@ -131,7 +131,7 @@ def plans(mall, messages: list[list[Any]], act: Callable[[UnitOfWork], Any], mod
 def explained(connection: psycopg.Connection, statement: Any) -> dict[str, Any]:
     """Return how PostgreSQL runs a statement with its values."""
     explain = b"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) "
-    if not statement.constant:
+    if statement.scope is None:
         result = connection.pgconn.exec_params(explain + statement.text, statement.values, statement.types, statement.formats)
     else:
         connection.pgconn.prepare(b"explained", statement.text, statement.types)
