@@ -46,13 +46,18 @@ def write(results: Mapping[str, Any], folder: Path) -> list[Path]:
     files = []
     for name, chart in charts.items():
         file = folder / f"{name}.svg"
-        # Without the scripts that make it interactive: where such pages are shown, no script runs.
-        file.write_text(_SCRIPT.sub("", chart.render(is_unicode=True)) + "\n")
+        file.write_text(svg_of(chart))
         files.append(file)
     return files
 
 
-def _chart(kind: type[Any], title: str, labels: Iterable[str], unit: str, **options: Any) -> Any:
+def svg_of(chart: Any) -> str:
+    """Return a chart without the scripts that make it interactive: where such pages are shown, no script runs."""
+    return _SCRIPT.sub("", chart.render(is_unicode=True)) + "\n"
+
+
+def chart_of(kind: type[Any], title: str, labels: Iterable[str], unit: str, **options: Any) -> Any:
+    """Return an empty chart in the style of all pages."""
     chart = kind(
         style=_STYLE,
         js=(),
@@ -79,14 +84,14 @@ def _titles(scenarios: Mapping[str, Scenario]) -> list[str]:
 def _rate(scenarios: Mapping[str, Scenario]) -> Any:
     """Per thousand transactions, so that machines compare."""
     title = "Journeys per 1,000 pgbench transactions of the same run"
-    chart = _chart(pygal.Bar, title, _titles(scenarios), "journeys", formatter=_one_decimal, print_values=True)
+    chart = chart_of(pygal.Bar, title, _titles(scenarios), "journeys", formatter=_one_decimal, print_values=True)
     chart.add("measured", [round(journeys_per_transaction(each) * 1000, 2) for each in scenarios.values()])
     chart.add("aim", [AIM_JOURNEYS_PER_TRANSACTION * 1000] * len(scenarios))
     return chart
 
 
 def _cost(scenarios: Mapping[str, Scenario]) -> Any:
-    chart = _chart(
+    chart = chart_of(
         pygal.StackedBar,
         "Processor time of a journey at a steady rate",
         _titles(scenarios),
@@ -101,7 +106,7 @@ def _cost(scenarios: Mapping[str, Scenario]) -> Any:
 
 def _latency(scenarios: Mapping[str, Scenario]) -> Any:
     labels = [f"{command}, {share}" for command in COMMANDS for share in ("p50", "p99")] + ["to board, p50", "to board, p99"]
-    chart = _chart(pygal.Bar, f"Answers at a {PARTS['steady']} rate", labels, "ms", x_label_rotation=20, formatter=_whole)
+    chart = chart_of(pygal.Bar, f"Answers at a {PARTS['steady']} rate", labels, "ms", x_label_rotation=20, formatter=_whole)
     for name, each in scenarios.items():
         figures = each["steady"]
         delays = [figures["latency_ms"][command][share] for command in COMMANDS for share in ("p50", "p99")]
@@ -111,7 +116,7 @@ def _latency(scenarios: Mapping[str, Scenario]) -> Any:
 
 
 def _memory(scenarios: Mapping[str, Scenario]) -> Any:
-    chart = _chart(
+    chart = chart_of(
         pygal.StackedBar, "Memory after the load (shared pages divided)", _titles(scenarios), "MB", formatter=_whole, print_values=True
     )
     for process in PROCESSES:

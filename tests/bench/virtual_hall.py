@@ -10,7 +10,7 @@ import heapq
 import itertools
 import random
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -45,6 +45,47 @@ HALL = Mall(
 """Counters with one service, with several, and services that are served at several counters."""
 
 
+@dataclass(frozen=True)
+class Regime:
+    """What makes one day unlike another; the default is the day that `mpp simulate` plays."""
+
+    by_service: Mapping[str, float] = field(default_factory=dict)
+    """So many times the usual time at the counter."""
+    by_desk: Mapping[str, float] = field(default_factory=dict)
+    """Slow and fast officers."""
+    drift: float = 0.0
+    """By so much longer everything takes at the end of the day than at its beginning."""
+    pauses: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    """By counter: from which minute until which it calls nobody, whoever it serves is served."""
+
+    def factor(self, desk: Desk, service: str, minute: float) -> float:
+        """Return how many times the usual time it takes."""
+        passed = min(1.0, max(0.0, (minute - USUAL_HOURS.opening) / (USUAL_HOURS.periods[-1][1] - USUAL_HOURS.opening)))
+        return self.by_service.get(service, 1.0) * self.by_desk.get(desk.id, 1.0) * (1 + self.drift * passed)
+
+    def at_work(self, desk: Desk, minute: float) -> float:
+        """Return the minute, or the next one in which the counter calls."""
+        minute = USUAL_HOURS.at_work(minute)
+        for begins, ends in self.pauses.get(desk.id, ()):
+            if begins <= minute < ends:
+                return USUAL_HOURS.at_work(ends)
+        return minute
+
+    def is_paused(self, desk: Desk, minute: float) -> bool:
+        """Whether its officer has paused the counter, as everybody can see; the hours of the site are no pause."""
+        return any(begins <= minute < ends for begins, ends in self.pauses.get(desk.id, ()))
+
+    def busy(self, desk: Desk, called: Seen, minute: float) -> float:
+        """Return the minutes that a counter is taken by a call."""
+        if called.visitor.comes_at_recall is None:
+            return MISSED_AFTER
+        serving = called.visitor.served_for * self.factor(desk, called.ticket.service, minute)
+        return called.visitor.walks + called.visitor.comes_at_recall + serving
+
+
+USUAL = Regime()
+
+
 @dataclass
 class Seen:
     """What became of a citizen; minutes of the day."""
@@ -67,14 +108,15 @@ class Seen:
 class Hall:
     """The state of a day: who waits, and what the counters do."""
 
-    def __init__(self, desks: Sequence[Desk], policy: QueuePolicy) -> None:
+    def __init__(self, desks: Sequence[Desk], policy: QueuePolicy, regime: Regime = USUAL) -> None:
         self.desks = desks
         self.policy = policy
+        self.regime = regime
         self.waiting: list[Seen] = []
         self.serving: dict[str, tuple[Seen, float]] = {}
         """By counter: whom it serves, and since when."""
         self.minute = 0.0
-        self._regular_calls: dict[str, int] = defaultdict(lambda: policy.regular_per_priority)
+        self.regular_calls: dict[str, int] = defaultdict(lambda: policy.regular_per_priority)
 
     def call(self, desk: Desk) -> Seen | None:
         """Take the next citizen for a counter out of those who wait."""
@@ -82,10 +124,10 @@ class Hall:
         heads = {lane: next((seen for seen in mine if seen.ticket.lane == lane), None) for lane in ("priority", "regular")}
         now = instant(self.minute)
         tickets = {lane: None if head is None else head.ticket for lane, head in heads.items()}
-        chosen = next_of(tickets["priority"], tickets["regular"], self._regular_calls[desk.id], self.policy, now)
+        chosen = next_of(tickets["priority"], tickets["regular"], self.regular_calls[desk.id], self.policy, now)
         if chosen is None:
             return None
-        self._regular_calls[desk.id] = self._regular_calls[desk.id] + 1 if chosen.lane == "regular" else 0
+        self.regular_calls[desk.id] = self.regular_calls[desk.id] + 1 if chosen.lane == "regular" else 0
         called = next(seen for seen in mine if seen.ticket is chosen)
         self._count_overtaken(mine, called, now)
         self.waiting.remove(called)
@@ -105,12 +147,14 @@ Watch = Callable[[Hall, Seen, str], None]
 """Is told of ``issued``, ``called`` and ``done``, after it has happened."""
 
 
-def play(day: int, policy: QueuePolicy, *, per_desk: int, priority_share: float, watch: Watch | None = None) -> list[Seen]:
+def play(
+    day: int, policy: QueuePolicy, *, per_desk: int, priority_share: float, watch: Watch | None = None, regime: Regime = USUAL
+) -> list[Seen]:
     """Play one day; return all citizens in order of arrival. The same for the same arguments."""
     rng = random.Random(f"lanes/{day}")
     people = visitors(HALL, per_desk * len(HALL.desks), 1, day)
     seen = [_seen(visitor, number, rng.random() < priority_share) for number, visitor in enumerate(people, 1)]
-    hall, tie = Hall(HALL.desks, policy), itertools.count()
+    hall, tie = Hall(HALL.desks, policy, regime), itertools.count()
     agenda: list[tuple[float, int, Seen | Desk]] = [(each.visitor.arrives, next(tie), each) for each in seen]
     agenda += [(USUAL_HOURS.opening, next(tie), desk) for desk in HALL.desks]
     heapq.heapify(agenda)
@@ -127,11 +171,11 @@ def play(day: int, policy: QueuePolicy, *, per_desk: int, priority_share: float,
                 watch(hall, hall.serving[what.id][0], "done")
             hall.serving.pop(what.id, None)
         for desk in list(idle.values()):
-            at_work = USUAL_HOURS.at_work(hall.minute)
+            at_work = regime.at_work(desk, hall.minute)
             if at_work > hall.minute:
                 heapq.heappush(agenda, (at_work, next(tie), idle.pop(desk.id)))
             elif (called := hall.call(desk)) is not None:
-                heapq.heappush(agenda, (hall.minute + _busy(called), next(tie), idle.pop(desk.id)))
+                heapq.heappush(agenda, (hall.minute + regime.busy(desk, called, hall.minute), next(tie), idle.pop(desk.id)))
                 if watch is not None:
                     watch(hall, called, "called")
     return seen
@@ -140,13 +184,6 @@ def play(day: int, policy: QueuePolicy, *, per_desk: int, priority_share: float,
 def instant(minute: float) -> datetime:
     """Return the instant of a minute of the day."""
     return MIDNIGHT + timedelta(minutes=minute)
-
-
-def _busy(called: Seen) -> float:
-    """Minutes that a counter is taken by a call."""
-    if called.visitor.comes_at_recall is None:
-        return MISSED_AFTER
-    return called.visitor.walks + called.visitor.comes_at_recall + called.visitor.served_for
 
 
 def _seen(visitor: Visitor, number: int, has_priority: bool) -> Seen:
