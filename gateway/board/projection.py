@@ -166,7 +166,7 @@ class Projection:
                     "waiting": waiting.get(service, 0),
                     "last_called": _called_number(self._last_called.get(service)),
                     "last_issued": _number(self._last_issued.get(service)),
-                    "estimated_wait_seconds": self._estimate(service, waiting.get(service, 0), none_serves=None),
+                    "estimated_wait_seconds": self._estimate(service, waiting.get(service, 0)),
                 }
                 for service in shown
             ],
@@ -204,7 +204,7 @@ class Projection:
             in_other_lane=len(waiting) - priority if has_priority else priority,
             regular_per_priority=self._day.get("regular_per_priority", 0),
         )
-        return ahead + 1, self._estimate(entry.service, ahead, none_serves=1)
+        return ahead + 1, self._estimate(entry.service, ahead)
 
     def _active_counters(self) -> list[Mapping[str, Any]]:
         return [counter for counter in self._day["counters"] if counter["active"]]
@@ -216,15 +216,14 @@ class Projection:
                 counts[entry.service] += 1
         return counts
 
-    def _estimate(self, service: str, ahead: int, *, none_serves: int | None) -> int | None:
-        """The rule of ticketing: waiting ahead x mean serving time / counters that serve it."""
+    def _estimate(self, service: str, ahead: int) -> int | None:
+        """The rule of ticketing: waiting ahead x mean serving time / counters that serve it; ``None`` while there are none."""
         serving = [counter["id"] for counter in self._active_counters() if service in counter["services"]]
         if self._counters_now:  # at a site where officers say so, those that are open
             serving = [counter for counter in serving if self._counters_now.get(counter) == "open"]
-        counters = len(serving) or none_serves
-        if counters is None:
+        if not serving:
             return None
-        return round(ahead * self._paces.get(service, self._day["default_pace_seconds"]) / counters)
+        return round(ahead * self._paces.get(service, self._day["default_pace_seconds"]) / len(serving))
 
 
 def _call_order(entry: Entry) -> tuple[datetime, str]:

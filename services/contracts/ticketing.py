@@ -241,7 +241,9 @@ class Ticket(PublicTicket):
     """A ticket as it stands now."""
 
     position = WholeNumber(1, 1_000_000, required=True, allow_none=True, about="Place in the queue; null: not waiting.")
-    estimated_wait_seconds = WholeNumber(0, 31_536_000, required=True, allow_none=True)
+    estimated_wait_seconds = WholeNumber(
+        0, 31_536_000, required=True, allow_none=True, about="Null: not waiting, or no counter for its service is open."
+    )
 
 
 class Leg(ContractSchema):

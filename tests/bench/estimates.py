@@ -138,15 +138,17 @@ class Clerk:
             return None
         ahead = self._ahead(hall, seen)
         mean = self.served.get(service, (0, None))[1]
+        rule = estimated_wait(ahead, mean, len(counters))
+        assert rule is not None
         if name == RULE:
-            return estimated_wait(ahead, mean, len(counters)) / 60
+            return rule / 60
         if name == RULE_AND_HOURS:
-            return _on_the_clock(hall.minute, estimated_wait(ahead, mean, len(counters)) / 60)
+            return _on_the_clock(hall.minute, rule / 60)
         if name == THROUGHPUT:
             worked = _worked(hall.minute)
             recent = [at for at in self.calls[service] if worked - _worked(at) <= RECENT_MINUTES]
             if len(recent) < 3:  # too few to tell
-                return _on_the_clock(hall.minute, estimated_wait(ahead, mean, len(counters)) / 60)
+                return _on_the_clock(hall.minute, rule / 60)
             return _on_the_clock(hall.minute, (ahead + 1) * min(worked, RECENT_MINUTES) / len(recent))
         work = self._played(hall, seen, desks, knows=name == ORACLE)
         return None if work is None else _on_the_clock(hall.minute, work / 60)

@@ -9,10 +9,12 @@ PACE_WEIGHT = 0.1
 """Weight of the newest service in the moving average, once ten have been seen."""
 
 
-def estimated_wait(ahead: int, mean_seconds: float | None, counters: int) -> int:
-    """Return seconds until the turn: waiting ahead x mean serving time / counters that serve it."""
+def estimated_wait(ahead: int, mean_seconds: float | None, counters: int) -> int | None:
+    """Return seconds until the turn: waiting ahead x mean serving time / counters that serve it; ``None`` while there are none."""
+    if counters == 0:
+        return None
     mean = DEFAULT_SERVING_SECONDS if mean_seconds is None else mean_seconds
-    return round(ahead * mean / max(1, counters))
+    return round(ahead * mean / counters)
 
 
 def new_pace(mean_seconds: float, samples: int, seconds: float) -> float:

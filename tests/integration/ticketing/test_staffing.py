@@ -160,3 +160,14 @@ def test_the_estimate_counts_open_counters_where_officers_say_so(mall):
     assert waiting["estimated_wait_seconds"] == 2 * by_all
     mall.open_counter(second, officer(mall, "budi"))
     assert mall.tickets()[1]["estimated_wait_seconds"] == by_all
+
+
+def test_no_wait_is_told_while_no_counter_for_the_service_is_open(mall):
+    mall.open_counter(mall.first)
+    mall.pause_counter(mall.first)
+    ticket = mall.take(mall.ktp)
+    assert (ticket["position"], ticket["estimated_wait_seconds"], ticket["first_estimate_seconds"]) == (1, None, None)
+    mall.open_counter(mall.first)
+    now = mall.get(ticket)
+    assert (now["position"], now["estimated_wait_seconds"]) == (1, 0)
+    assert now["first_estimate_seconds"] is None, "nothing was told first"

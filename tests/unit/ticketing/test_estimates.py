@@ -24,7 +24,7 @@ class TestEstimatedWait:
             (5, 100.0, 3, 167),
             (3, None, 1, 3 * DEFAULT_SERVING_SECONDS),
             (3, 0.0, 1, 0),
-            (4, 300.0, 0, 1200),
+            (4, 300.0, 0, None),
         ],
         ids=["next", "one ahead", "two counters", "rounded", "never observed", "no time at all", "no counter"],
     )
@@ -33,8 +33,14 @@ class TestEstimatedWait:
 
     @given(st.integers(0, 500), seconds, st.integers(1, 20))
     def test_never_shrinks_with_more_people_nor_grows_with_more_counters(self, ahead, mean, counters):
-        wait = domain.estimated_wait(ahead, mean, counters)
-        assert domain.estimated_wait(ahead + 1, mean, counters) >= wait >= domain.estimated_wait(ahead, mean, counters + 1)
+        wait, one_more, sooner = (
+            domain.estimated_wait(*given, counters=by)
+            for given, by in (((ahead, mean), counters), ((ahead + 1, mean), counters), ((ahead, mean), counters + 1))
+        )
+        assert wait is not None
+        assert one_more is not None
+        assert sooner is not None
+        assert one_more >= wait >= sooner
 
 
 def pace_after(observed):

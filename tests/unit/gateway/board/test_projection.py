@@ -179,7 +179,7 @@ def test_the_estimate_of_a_service_counts_everybody_who_waits_there():
 
 def test_nobody_can_say_how_long_it_takes_where_no_counter_serves():
     day = Day()
-    day.take()
+    ticket = day.take()
     snapshot = day.snapshot()
     for counter in snapshot["counters"]:
         counter["active"] = False
@@ -187,6 +187,9 @@ def test_nobody_can_say_how_long_it_takes_where_no_counter_serves():
     projection.begin(snapshot)
     [service] = projection.content()["services"]
     assert (service["waiting"], service["estimated_wait_seconds"]) == (1, None)
+    entry = projection.knows(ticket)
+    assert entry is not None
+    assert projection.place(entry, projection.turns()) == (1, None)
 
 
 def test_a_closed_counter_stays_while_somebody_is_there():
