@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from gateway.board.watch import Watch
 from services.chassis import metrics
-from services.chassis.context import ANONYMOUS, SYSTEM, CallContext
-from services.chassis.errors import DomainError
+from services.chassis.context import SYSTEM, CallContext
+from services.chassis.errors import Unavailable
 from services.chassis.logs import get_logger
 from services.chassis.tenancy import stream_of
 from services.contracts.board import MOST_SITES_ASKED
@@ -109,7 +109,7 @@ class Reconciler:
             metrics.BOARD_SNAPSHOTS.labels(reason).inc()
         except Exception as error:
             watch.attempts += 1
-            if not isinstance(error, DomainError):
+            if not isinstance(error, Unavailable):
                 log.exception("snapshot_failed", regency=watch.regency, site=watch.site)
             watch.want_snapshot(reason, self._monotonic() + _pause_after(watch.attempts))
         finally:
@@ -132,7 +132,7 @@ class Reconciler:
                 for head in self._ask("get_site_heads", {"sites": sorted(asked)}, regency, RPC_SECONDS):
                     watch, sequence = asked[head["site"]]
                     watch.compare(head, sequence, self._monotonic(), self._clock())
-        except DomainError:
+        except Unavailable:
             pass  # nobody answers: boards say so when that lasts
         except Exception:
             log.exception("comparison_failed", regency=regency)
@@ -149,7 +149,7 @@ class Reconciler:
                 head = heads.get(stream_of("ticketing", watch.regency, watch.site))
                 if head is not None or watch.projection.sequence == 0:  # else its database server is away
                     watch.hear(head or 0, self._monotonic(), self._clock())
-        except DomainError:
+        except Unavailable:
             pass  # nobody answers: boards say so when that lasts
         except Exception:
             log.exception("hearing_failed")
@@ -163,7 +163,7 @@ class Reconciler:
                 if ticket_id in watch.followers:
                     watch.follow(ticket)
             watch.dirty(self._monotonic())
-        except DomainError:
+        except Unavailable:
             pass  # at the next look
         except Exception:
             log.exception("followers_failed", regency=watch.regency)
@@ -171,9 +171,8 @@ class Reconciler:
             watch.loading = False
 
     def _ask(self, method: str, payload: dict[str, Any], regency: str, timeout: float) -> Any:
-        # What hangs on the wall is asked for as anybody; a ticket only after its holder has shown the token.
-        actor = SYSTEM if method == "get_ticket" else ANONYMOUS
-        context = CallContext(regency, actor, deadline=time.time() + timeout)
+        # A ticket is asked for only after its holder has shown the token; the rest hangs on the wall.
+        context = CallContext(regency, SYSTEM, deadline=time.time() + timeout)
         return self._rpc.call("ticketing", method, payload, context)
 
 

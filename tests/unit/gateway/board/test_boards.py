@@ -12,6 +12,7 @@ from gateway.problems import Refusal
 from services.chassis.errors import BrokerUnavailable, DomainError, Unavailable
 from services.chassis.resuming import LEAP
 from services.chassis.tenancy import stream_of
+from services.contracts.authorisation import rule_of
 from tests.platform.boards import recomputed, reduced
 from tests.unit.gateway.board.day import COUNTERS, REGENCY, SITE, Day
 
@@ -24,7 +25,7 @@ KEY = f"{REGENCY}.ticket.any"
 
 
 class Ticketing:
-    """Answers from a made-up day, or fails."""
+    """Answers from a made-up day, or fails; refuses whom the real one refuses."""
 
     def __init__(self, day):
         self.day = day
@@ -34,6 +35,8 @@ class Ticketing:
 
     def call(self, service, method, payload, context):
         self.asked.append(method)
+        if not rule_of(service, method).admits(context.actor.role, shows_ticket_token=False):
+            raise DomainError("role_forbidden")
         if self.failure is not None:
             raise self.failure
         if method == "get_site_day":
