@@ -14,6 +14,7 @@ from deploy.servers.account import default_data_dir
 from deploy.servers.data_folder import write_private
 from deploy.servers.postgres import PostgresServer
 from deploy.servers.rabbitmq import RabbitMQServer
+from deploy.servers.supervision import Server, Supervisor
 from services.chassis.settings import EMBEDDED_BROKER, SERVICES, Settings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -51,6 +52,13 @@ class Installation:
             self._rabbitmq.stop()
         self._progress("Stopping PostgreSQL")
         self._postgres.stop()
+
+    def supervisor(self) -> Supervisor:
+        """Return who starts these servers again when they end by themselves."""
+        servers: dict[str, Server] = {"PostgreSQL": self._postgres}
+        if self._rabbitmq is not None:
+            servers["RabbitMQ"] = self._rabbitmq
+        return Supervisor(servers, self._progress)
 
     def settings(self) -> Settings:
         """Return the settings of this installation; the shell may adjust it, and never points it at other servers.

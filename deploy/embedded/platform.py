@@ -34,7 +34,10 @@ class StartError(Exception):
 def run(installation: Installation, progress: Progress, *, heed: Callable[[], None], data: Path = DATA) -> int:
     """Run the platform on a running installation until a signal ends it; return the exit status.
 
+    A server of the installation that ends meanwhile is started again.
+
     :param heed: called between the steps of preparing; raises when somebody has asked for the end meanwhile.
+    :raises ServerError: a server does not stay up; everything has been stopped.
     """
     heed()
     settings = installation.settings()
@@ -60,7 +63,8 @@ def run(installation: Installation, progress: Progress, *, heed: Callable[[], No
 
     services = [parts.service_class(part) for part in parts.PARTS]
     heed()
-    return process.run(services, settings, SUBSCRIPTIONS, probe_server=False, when_started=when_started)
+    watch = installation.supervisor().run
+    return process.run(services, settings, SUBSCRIPTIONS, probe_server=False, when_started=when_started, beside=watch)
 
 
 def _check_loaded(loaded: threading.Event) -> None:

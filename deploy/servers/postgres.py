@@ -64,6 +64,8 @@ class PostgresServer:
         self.log = self.data_dir / "server.log"
         self._wanted_port = port
         self._port: int | None = None
+        # Until it is stopped others know its address: after a crash it comes back there, or not at all.
+        self._known_port: int | None = None
         self._durable = durable
         self._settings = dict(settings or {})
         self._cluster = self.data_dir / "cluster"
@@ -114,6 +116,11 @@ class PostgresServer:
         """Whether the server started here still runs."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def exit_status(self) -> int | None:
+        """How the server started here ended by itself: a status, or minus the signal; `None` when it has not."""
+        return None if self._process is None else self._process.poll()
+
     # --- life
 
     def start(self) -> None:
@@ -148,6 +155,7 @@ class PostgresServer:
             process.send_signal(signal.SIGINT)  # PostgreSQL's "fast" shutdown
             if not wait_for_exit(process, _STOP_SECONDS):
                 self.kill()
+        self._known_port = None
         self._close()
 
     def kill(self) -> None:
@@ -253,18 +261,20 @@ class PostgresServer:
             self._guard = Guard(self._process.pid, self._name, "INT")
             if self._wait_ready(self._process):
                 (self.data_dir / "port").write_text(f"{self._port}\n")
+                self._known_port = self._port
                 return
             self._guard.dismiss()
             self._guard = None
             lost_race = b"could not bind" in self.log.read_bytes()[beginning:]
-            if not lost_race or self._wanted_port is not None or attempt == 2:
+            if not lost_race or (self._wanted_port or self._known_port) or attempt == 2:
                 raise ServerError(f"PostgreSQL did not start in {self.data_dir}; the end of its log:\n{tail(self.log)}")
 
     def _choose_port(self) -> int:
-        if self._wanted_port is not None:
-            if not ports.is_free(self._wanted_port):
-                raise ServerError(f"port {self._wanted_port}, wanted for PostgreSQL, is in use")
-            return self._wanted_port
+        wanted = self._wanted_port or self._known_port
+        if wanted is not None:
+            if not ports.is_free(wanted):
+                raise ServerError(f"port {wanted}, wanted for PostgreSQL, is in use")
+            return wanted
         kept = kept_number(self.data_dir / "port")
         return kept if kept and ports.is_free(kept) else ports.free_port()
 

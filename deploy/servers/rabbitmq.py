@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -47,7 +47,9 @@ class RabbitMQServer:
         """Prepare and start nothing yet; `configuration`: further lines of rabbitmq.conf, which override ours."""
         self.data_dir = data_dir.resolve()
         self._report = report
-        self._wanted = {"amqp": port, "management": management_port}
+        self._wanted: Mapping[str, int | None] = {"amqp": port, "management": management_port}
+        # Until it is stopped others know its addresses: after a crash it comes back there, or not at all.
+        self._known: Mapping[str, int] = {}
         self._node = RabbitMQNode(self.data_dir, configuration)
         self._scripts: Path | None = None
         self._lock = FolderLock(self.data_dir)
@@ -109,6 +111,16 @@ class RabbitMQServer:
         """Whether the broker started here still runs."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def exit_status(self) -> int | None:
+        """How the broker started here ended by itself: a status, or minus the signal; `None` when it has not."""
+        return None if self._process is None else self._process.poll()
+
+    @property
+    def log(self) -> Path:
+        """The broker's own log."""
+        return self._node.log
+
     # --- life
 
     def start(self) -> None:
@@ -126,12 +138,13 @@ class RabbitMQServer:
             self._lock.acquire()
         try:
             self._end_leftovers()
-            self._node.prepare(self._wanted)
+            self._node.prepare(self._known or self._wanted)
             crashed = self._running_mark.exists()
             self._launch(self._scripts)
             if crashed:
                 self._elect_leaders()
             self._running_mark.touch()
+            self._known = self._node.ports
         except BaseException:
             self.kill()
             raise
@@ -148,6 +161,7 @@ class RabbitMQServer:
                 self._running_mark.unlink(missing_ok=True)
             else:
                 self.kill()
+        self._known = {}
         self._close()
 
     def kill(self) -> None:

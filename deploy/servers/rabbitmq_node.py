@@ -74,6 +74,11 @@ class RabbitMQNode:
             raise ServerError("the RabbitMQ server has not been started")
         return self._ports[name]
 
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """All ports by name; none before the first start."""
+        return dict(self._ports)
+
     def prepare(self, wanted: Mapping[str, int | None]) -> None:
         """Choose ports (those of the last run where they are free) and write secrets and configuration."""
         self._ports = self._choose_ports(wanted)

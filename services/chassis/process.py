@@ -47,6 +47,7 @@ def run(
     *,
     probe_server: bool = True,
     when_started: Callable[[], None] = lambda: None,
+    beside: Callable[[], None] | None = None,
 ) -> int:
     """Run nameko services until a signal ends them; return the process's exit status.
 
@@ -54,6 +55,7 @@ def run(
 
     :param subscriptions: the queues of all consumers of the platform, declared before anything is published.
     :param when_started: called in a thread of its own once everything has been started.
+    :param beside: runs in a thread of its own until the end begins; what it raises ends the services, and is raised here.
     """
     logs.configure(settings)
     config.setup({SETTINGS_KEY: settings, SUBSCRIPTIONS_KEY: tuple(subscriptions), "max_workers": MAX_WORKERS, "AMQP_URI": ""})
@@ -67,7 +69,9 @@ def run(
     if probes is not None:
         probes.start()
     eventlet.spawn(_supervise, runner, when_started, finished)
+    companion = Companion(beside, finished)
     status: int = finished.wait()
+    companion.end()
     PROBES.register(PROCESS, _raise_stopping)
     log.info("stopping", services=sorted(runner.service_names))
     with eventlet.Timeout(STOP_LIMIT_SECONDS, False):
@@ -77,7 +81,31 @@ def run(
             runner.kill()  # what did not start cannot be stopped politely
     if probes is not None:
         probes.stop()
+    if companion.error is not None:
+        raise companion.error
     return status
+
+
+class Companion:
+    """What runs beside the services: it ends with them, and they with it when it raises."""
+
+    def __init__(self, work: Callable[[], None] | None, finished: Event) -> None:
+        self.error: Exception | None = None
+        self._finished = finished
+        self._thread = None if work is None else eventlet.spawn(self._run, work)
+
+    def _run(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - raised again by run()
+            self.error = error
+            if not self._finished.ready():
+                self._finished.send(1)
+
+    def end(self) -> None:
+        """End it, wherever it is; its `finally` and `except BaseException` clauses are run."""
+        if self._thread is not None:
+            self._thread.kill()
 
 
 def _supervise(runner: ServiceRunner, when_started: Callable[[], None], finished: Event) -> None:

@@ -17,7 +17,7 @@ import psycopg
 
 from services.notification.domain import KINDS
 from tests.platform.boards import recomputed, reduced
-from tests.platform.client import Client, CommandRecord, Ledger, together
+from tests.platform.client import Client, CommandRecord, Ledger, WayIn, together
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.journeys import Hall
 from tests.processes import eventually
@@ -51,7 +51,7 @@ def check_only_outages(ledger: Ledger) -> None:
     assert not wrong, f"{len(wrong)} unexpected answers, e.g. {wrong[0]}"
 
 
-def check_repeats(platform: DeployedPlatform, ledger: Ledger) -> int:
+def check_repeats(platform: WayIn, ledger: Ledger) -> int:
     """Every command sent once more, through whichever gateway, is answered as before; return how many were sent."""
     records = iter(list(ledger.records))
     lock = threading.Lock()

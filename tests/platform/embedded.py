@@ -13,7 +13,7 @@ from typing import Self
 
 from deploy.servers.ports import free_port
 from deploy.servers.process import command_lines, descendants
-from tests.platform.client import Client
+from tests.platform.client import Client, Ledger
 from tests.processes import CHECKOUT, eventually
 
 DEMO_PASSWORD = "demo"
@@ -117,12 +117,17 @@ class EmbeddedPlatform:
             if (pid in family or any(str(self.data_dir) in word for word in command)) and pid != os.getpid()
         }
 
-    def client(self, account: str | None = None) -> Client:
+    def client(self, account: str | None = None, *, ledger: Ledger | None = None) -> Client:
         """A client signed in with the demonstration's password, or anonymous."""
-        client = Client([self.port], actor=account or "anonymous")
+        client = Client([self.port], None if account is None else self.token(account), actor=account or "anonymous", ledger=ledger)
         self._clients.append(client)
-        if account is not None:
-            answer = client.post("/v1/auth/token", {"username": account, "password": DEMO_PASSWORD})
-            assert answer.status == 200, answer
-            client.token = answer.body["access_token"]
         return client
+
+    def token(self, account: str) -> str:
+        """A new access token, with the demonstration's password."""
+        client = Client([self.port])
+        answer = client.post("/v1/auth/token", {"username": account, "password": DEMO_PASSWORD})
+        client.close()
+        assert answer.status == 200, answer
+        token: str = answer.body["access_token"]
+        return token
