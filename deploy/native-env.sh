@@ -96,6 +96,10 @@ done
 	echo "MPP_SITE_ADDRESS=$site"
 	echo "MPP_PROXY_UPSTREAMS=\"to$upstreams\""
 } >"$folder/proxy.env"
+# Whom alerts are told, and where their links lead: as they stand in .env, quoted or not.
+grep '^MPP_GRAFANA_URL=' .env >"$folder/prometheus.env" || :
+grep '^ALERT_' .env >"$folder/alertmanager.env" || :
+echo "GF_SECURITY_ADMIN_PASSWORD=$(value GRAFANA_PASSWORD)" >"$folder/grafana.env"
 chmod 644 "$watched"
 mv "$watched" "$targets/mpp.yml"
 echo '[{targets: ["127.0.0.1:15692"]}]' >"$targets/rabbitmq.yml"

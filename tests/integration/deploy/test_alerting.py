@@ -1,8 +1,6 @@
 """Operators are told: from a rule that fires in Prometheus to a webhook and a letter, with real servers in between."""
 
 import json
-import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ import yaml
 from deploy.servers.alertmanager import START, AlertmanagerServer, ensure_installed
 from deploy.servers.process import ServerError
 from deploy.servers.prometheus import PrometheusServer
-from tests.monitoring import MONITORING
+from tests.monitoring import hurried
 from tests.processes import eventually
 from tests.receivers import HttpReceiver, Mailbox
 
@@ -57,39 +55,20 @@ def test_mail_without_a_server_is_refused_in_a_sentence(tmp_path: Path):
 
 
 @pytest.fixture
-def hurried(tmp_path: Path) -> Path:
-    """What is delivered, with seconds instead of minutes."""
-    folder = tmp_path / "monitoring"
-    shutil.copytree(MONITORING / "rules", folder / "rules")
-    shutil.copy(START, folder / "start.sh")
-    for path, pattern, seconds, times in (
-        (folder / "rules" / "alerts.yml", r"\b(for: )\d+\w", 8, 10),  # Prometheus looks for Alertmanagers each five seconds
-        (folder / "start.sh", r"\b(group_wait: )\d+\w", 1, 3),
-    ):
-        text, changed = re.subn(pattern, rf"\g<1>{seconds}s", path.read_text())
-        assert changed >= times
-        path.write_text(text)
-    text, changed = re.subn(r"(_interval): 15s|(_timeout): 10s", r"\1\2: 1s", (MONITORING / "prometheus.yml").read_text())
-    assert changed == 3
-    (folder / "prometheus.yml").write_text(text)
-    (folder / "targets").mkdir()
-    return folder
-
-
-@pytest.fixture
 def mailbox() -> Iterator[Mailbox]:
     with Mailbox() as box:
         yield box
 
 
-def test_an_alert_reaches_webhook_and_mailbox_with_the_way_to_its_page(hurried: Path, mailbox: Mailbox, tmp_path: Path, monkeypatch):
+def test_an_alert_reaches_webhook_and_mailbox_with_the_way_to_its_page(mailbox: Mailbox, tmp_path: Path, monkeypatch):
     """A Prometheus that sees no platform at all says that each part is missing, and that the broker is."""
     monkeypatch.setenv("MPP_GRAFANA_URL", GRAFANA)
+    folder = hurried(tmp_path / "monitoring")
     with HttpReceiver() as hook:
         variables = {**MAIL, "ALERT_SMTP_HOST": f"127.0.0.1:{mailbox.port}", "ALERT_SMTP_TLS": "false", "ALERT_WEBHOOK_URL": hook.url}
-        with AlertmanagerServer(tmp_path / "alertmanager", variables, start=hurried / "start.sh") as alertmanager:
-            (hurried / "targets" / "alertmanager.yml").write_text(json.dumps([{"targets": [f"127.0.0.1:{alertmanager.port}"]}]))
-            with PrometheusServer(tmp_path / "prometheus", hurried / "prometheus.yml") as prometheus:
+        with AlertmanagerServer(tmp_path / "alertmanager", variables, start=folder / "alertmanager" / "start.sh") as alertmanager:
+            (folder / "targets" / "alertmanager.yml").write_text(json.dumps([{"targets": [f"127.0.0.1:{alertmanager.port}"]}]))
+            with PrometheusServer(tmp_path / "prometheus", folder / "prometheus.yml") as prometheus:
                 eventually(lambda: told(hook) >= {"PartMissing", "BrokerDown"}, within=40)
                 eventually(lambda: any("PartMissing" in subject for subject in mailbox.subjects), within=20)
                 failed = eventually(lambda: prometheus.query("alertmanager_notifications_failed_total"))

@@ -15,7 +15,10 @@ from tests.platform.compose import CHECKOUT, ComposeFile, new_env, read_env
 
 pytestmark = pytest.mark.integration
 
-SILENT = ("apt-get", "adduser", "make", "su", "systemctl", "rabbitmq-plugins", "rabbitmqctl", "curl", "mpp", "apt.postgresql.org.sh")
+SILENT = (
+    *("apt-get", "adduser", "make", "su", "systemctl", "rabbitmq-plugins", "rabbitmqctl", "curl", "mpp", "apt.postgresql.org.sh"),
+    *("promtool", "amtool"),
+)
 """What the page asks of the machine: written down, not done."""
 
 RECORDER = """#!/bin/sh
@@ -100,7 +103,8 @@ def test_the_page_can_be_followed(tmp_path):
     root, tools = tmp_path / "root", tmp_path / "bin"
     shutil.copytree(CHECKOUT / "deploy", root / "srv/mpp/deploy", ignore=shutil.ignore_patterns("__pycache__", "*.py", "benchmarks"))
     shutil.copy(CHECKOUT / ".env.example", root / "srv/mpp")
-    for folder in ("etc/systemd/system", "etc/caddy", "var/backups"):
+    provisioning = "etc/grafana/provisioning"
+    for folder in ("etc/systemd/system", "etc/caddy", "var/backups", f"{provisioning}/datasources", f"{provisioning}/dashboards"):
         (root / folder).mkdir(parents=True)
     tools.mkdir()
     pgdg, program = root / "usr/share/postgresql-common/pgdg", root / "srv/mpp/.venv/bin"
@@ -134,4 +138,15 @@ def test_the_page_can_be_followed(tmp_path):
     assert order == sorted(order), "a part wants the databases, and what is loaded wants the parts"
     assert not any(secret in line for line in said for secret in secrets.values() if len(secret) == 64), "shown to who lists processes"
     assert (root / "etc/systemd/system/caddy.service.d/mpp.conf").read_text() == (OPERATIONS / "caddy-mpp.conf").read_text()
+    for service in ("prometheus", "prometheus-alertmanager", "grafana-server"):
+        drop_in = (root / f"etc/systemd/system/{service}.service.d/mpp.conf").read_text()
+        assert f"/etc/systemd/system/{service}.service.d/mpp.conf" in drop_in, "the file says where it belongs"
+        (variables,) = re.findall("(?m)^EnvironmentFile=/(.+)$", drop_in)
+        assert (root / variables).stat().st_mode & 0o777 == 0o600
+    assert "ALERT_WEBHOOK_URL=https://chat.example.go.id/hook\n" in (root / "etc/mpp/alertmanager.env").read_text()
+    assert read_env(root / "etc/mpp/grafana.env") == {"GF_SECURITY_ADMIN_PASSWORD": secrets["GRAFANA_PASSWORD"]}
+    (source,) = yaml.safe_load((root / provisioning / "datasources/mpp.yml").read_text())["datasources"]
+    assert (source["uid"], source["url"]) == ("mpp-prometheus", "http://127.0.0.1:9090")
+    (provider,) = yaml.safe_load((root / provisioning / "dashboards/mpp.yml").read_text())["providers"]
+    assert (Path(provider["options"]["path"]) / "mpp-platform.json").is_file()
     assert "mpp backup create --all --keep 14" in (root / "etc/systemd/system/mpp-backup.service").read_text()
