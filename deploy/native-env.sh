@@ -104,7 +104,11 @@ chmod 644 "$watched"
 mv "$watched" "$targets/mpp.yml"
 echo '[{targets: ["127.0.0.1:15692"]}]' >"$targets/rabbitmq.yml"
 echo '[{targets: ["127.0.0.1:9093"]}]' >"$targets/alertmanager.yml"
-chmod 644 "$targets/rabbitmq.yml" "$targets/alertmanager.yml"
+case "$site" in
+localhost) rm -f "$targets/entrance.yml" ;; # nobody comes from outside
+*) echo "[{labels: {__prober__: \"127.0.0.1:9115\"}, targets: [\"$site\"]}]" >"$targets/entrance.yml" ;;
+esac
+chmod 644 "$targets"/*.yml
 
 echo "Written: one file per process in $folder; Prometheus' targets in $targets."
 echo "Next, once and after an upgrade: .venv/bin/mpp migrate, with the variables of $folder/admin.env. Then start, or restart where .env has changed:"

@@ -54,7 +54,8 @@ def hurried(folder: Path, *, alarm_after: int = 8, intervals: int = 1) -> Path:
     """
     for name in ("rules", "alertmanager"):
         shutil.copytree(MONITORING / name, folder / name)
-    shutil.copy(MONITORING / "prometheus.yml", folder)
+    for name in ("prometheus.yml", "blackbox.yml"):
+        shutil.copy(MONITORING / name, folder)
     (folder / "targets").mkdir()
     for path, pattern, seconds, times in (
         (folder / "rules" / "alerts.yml", r"\b(for: )\d+\w", alarm_after, 10),

@@ -25,6 +25,7 @@ ALERTS = {rule["alert"]: rule for rule in alert_rules()}
 RUNBOOKS = MONITORING / "runbooks"
 FOREIGN = {
     "ALERTS",
+    "probe_ssl_earliest_cert_expiry",
     "alertmanager_notifications_failed_total",
     "up",
     "rabbitmq_alarms_free_disk_space_watermark",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import shutil
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +13,15 @@ import pytest
 import yaml
 from playwright.sync_api import expect
 
+from deploy.servers import debian_packages
 from deploy.servers.caddy import CaddyServer
+from deploy.servers.ports import free_port
 from deploy.servers.prometheus import PrometheusServer
 from gateway.problems import MEDIA_TYPE, problem
 from services.contracts.problems import LOCALES
 from tests.e2e.first_tickets import take_call_and_serve
-from tests.monitoring import MONITORING
+from tests.handbook.units import Unit, running
+from tests.monitoring import hurried
 from tests.platform.browser import browser
 from tests.platform.client import Client
 from tests.platform.deployment import DeployedPlatform
@@ -36,6 +41,14 @@ class Entrance:
         self.proxy = proxy
         self.trust = ssl.create_default_context(cafile=str(proxy.root_certificate))
         self._platform = platform
+
+    def expiry(self) -> int:
+        """When the first of the certificates that it shows expires, in seconds since 1970."""
+        plain = socket.create_connection(("localhost", self.proxy.https_port), timeout=10)
+        with self.trust.wrap_socket(plain, server_hostname="localhost") as connection:
+            certificate = connection.getpeercert()
+        assert certificate is not None
+        return int(ssl.cert_time_to_seconds(str(certificate["notAfter"])))
 
     def client(self, account: str | None = None) -> Client:
         """A client behind the proxy."""
@@ -110,19 +123,30 @@ def test_what_does_not_go_on_for_ever_is_packed(entrance: Entrance):
     assert packed == {"openapi.json": "gzip", LAMPUNG_TIMUR.site: "gzip", "stream": None}
 
 
-def test_prometheus_sees_whether_the_way_in_is_open(entrance: Entrance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """With the job that is delivered; the authority of this test's certificate is one that the machine trusts."""
-    configuration = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
-    job = next(job for job in configuration["scrape_configs"] if job["job_name"] == "entrance")
-    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump({"global": {"scrape_interval": "1s"}, "scrape_configs": [job]}))
-    (tmp_path / "targets").mkdir()
-    (tmp_path / "targets" / "entrance.yml").write_text(yaml.safe_dump([{"targets": [f"localhost:{entrance.proxy.https_port}"]}]))
-    with PrometheusServer(tmp_path / "stranger", tmp_path / "prometheus.yml") as prometheus:
-        eventually(lambda: prometheus.query('up{job="entrance"} == 0'), within=20)  # a certificate of its own making
+def test_whether_the_way_in_is_open_and_until_when_the_certificate_holds_is_watched(
+    entrance: Entrance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """With what is delivered; the certificate is one of Caddy's own authority, which nobody trusts at first, and which gives half a day."""
+    if shutil.which("prometheus-blackbox-exporter") is None:
+        debian_packages.install("prometheus-blackbox-exporter", "the blackbox exporter", service="prometheus-blackbox-exporter")
+    monitoring, address, port = hurried(tmp_path / "monitoring", alarm_after=1), f"localhost:{entrance.proxy.https_port}", free_port()
+    named = [{"labels": {"__prober__": f"127.0.0.1:{port}"}, "targets": [address]}]
+    (monitoring / "targets/entrance.yml").write_text(yaml.safe_dump(named))
+    unit = Unit("blackbox-mpp.conf", {"/srv/mpp/deploy/monitoring": str(monitoring), ":9115": f":{port}"})
+    with running(unit, monitoring / "blackbox.log"), PrometheusServer(tmp_path / "stranger", monitoring / "prometheus.yml") as prometheus:
+        eventually(lambda: prometheus.query('up{job="entrance"} == 0'), within=20)
+        (seen,) = eventually(lambda: prometheus.query("probe_ssl_earliest_cert_expiry"), within=20, every=0.2)
+        assert (seen["metric"]["instance"], int(float(seen["value"][1]))) == (address, entrance.expiry())
+        firing = 'ALERTS{alertname="CertificateExpires", alertstate="firing", severity="critical"}'
+        (told,) = eventually(lambda: prometheus.query(firing), within=20, every=0.2)
+        assert told["metric"]["instance"] == address
+        assert not prometheus.query('ALERTS{alertname=~"CertificateUnwatched|CertificateExpires", severity="warning"}')
     monkeypatch.setenv("SSL_CERT_FILE", str(entrance.proxy.root_certificate))
-    with PrometheusServer(tmp_path / "friend", tmp_path / "prometheus.yml") as prometheus:
+    with PrometheusServer(tmp_path / "friend", monitoring / "prometheus.yml") as prometheus:
         eventually(lambda: prometheus.query('up{job="entrance"} == 1'), within=20)
         assert prometheus.query('{__name__=~"mpp_.+"}') == []
+        unwatched = f'ALERTS{{alertname="CertificateUnwatched", instance="{address}"}}'
+        eventually(lambda: prometheus.query(unwatched), within=20, every=0.2)
 
 
 def test_while_a_gateway_is_away_the_other_one_does_its_work(entrance: Entrance, deployed_platform):

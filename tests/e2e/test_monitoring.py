@@ -28,6 +28,7 @@ SCRAPE_SECONDS = 1
 ONLY_LATER = {
     "ALERTS": "when one fires",
     "alertmanager_notifications_failed_total": "where an Alertmanager runs",
+    "probe_ssl_earliest_cert_expiry": "where the public address is watched",
     "mpp_dead_letters_waiting": "with a regency's first dead letter",
     "mpp_webhooks_paused": "ten minutes after the start",
 }

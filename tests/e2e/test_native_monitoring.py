@@ -21,8 +21,7 @@ import yaml
 
 from deploy.servers import alertmanager, prometheus
 from deploy.servers.ports import free_port
-from deploy.servers.process import Guard, wait_for_exit
-from tests.handbook.units import Unit
+from tests.handbook.units import Unit, running
 from tests.monitoring import MONITORING, hurried
 from tests.platform.compose import CHECKOUT, new_env
 from tests.platform.deployment import DeployedPlatform
@@ -51,8 +50,7 @@ class Watch:
     def calm(self) -> bool:
         """Whether Prometheus has found everybody, and nobody is in trouble."""
         found = asked(f"{self.prometheus}/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
-        targets = asked(f"{self.prometheus}/api/v1/targets?state=active")["data"]["activeTargets"]
-        watched = [target for target in targets if target["scrapePool"] != "entrance"]
+        watched = asked(f"{self.prometheus}/api/v1/targets?state=active")["data"]["activeTargets"]
         return bool(found and watched) and all(target["health"] == "up" for target in watched) and not self.firing()
 
     def active(self, **labels: str) -> bool:
@@ -91,35 +89,8 @@ def watch(deployed_platform: DeployedPlatform, tmp_path: Path) -> Iterator[Watch
         units = [Unit(name, {**places, **ports}) for name in ("alertmanager-mpp.conf", "prometheus-mpp.conf")]
         for folder in (data, run / "mpp-alertmanager"):
             folder.mkdir(parents=True)
-        started = [Started(unit, tmp_path / f"unit-{number}.log") for number, unit in enumerate(units)]
-        try:
+        with running(units[0], tmp_path / "alertmanager.log"), running(units[1], tmp_path / "prometheus.log"):
             yield Watch(f"http://127.0.0.1{ports[':9090']}", f"http://127.0.0.1{ports[':9093']}", hook)
-        finally:
-            for process in started:
-                process.stop()
-
-
-class Started:
-    """A service of a unit file."""
-
-    def __init__(self, unit: Unit, log: Path) -> None:
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                unit.command,
-                env={"PATH": os.environ["PATH"], **unit.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
-        self._guard = Guard(self._process.pid, str(log.parent), "TERM")
-
-    def stop(self) -> None:
-        """As systemd does."""
-        self._process.terminate()
-        if not wait_for_exit(self._process, 20):
-            self._process.kill()
-            wait_for_exit(self._process, 20)
-        self._guard.dismiss()
 
 
 def write_targets(folder: Path, platform: DeployedPlatform, ports: dict[str, str]) -> None:
@@ -135,6 +106,7 @@ def write_targets(folder: Path, platform: DeployedPlatform, ports: dict[str, str
         targets = yaml.safe_load((folder / name).read_text())
         assert [len(group["targets"]) for group in targets] == [1]
         (folder / name).write_text(yaml.safe_dump([{"targets": [here]}]))
+    (folder / "entrance.yml").unlink()  # nobody answers by that name here: tests/e2e/test_behind_the_proxy.py
 
 
 def runbook_command(page: str, verb: str, part: str) -> str:

@@ -32,7 +32,7 @@ class Desk:
         self._tools = folder / "bin"
         for each in (self.folder, self._tools):
             each.mkdir(parents=True)
-        (self.folder / "deploy").mkdir()
+        (self.folder / "deploy/monitoring/targets").mkdir(parents=True)
         for name in ("docker-compose.yml", ".env.example", "deploy/new-env.sh"):
             shutil.copy(CHECKOUT / name, self.folder / name)
         for name in TOOLS:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from deploy.servers.process import Guard, wait_for_exit
 from tests.handbook.pages import OPERATIONS
 
 
@@ -45,3 +49,20 @@ class Unit:
         lines = [line for file in self._all("EnvironmentFile") for line in Path(file).read_text().splitlines()]
         words = [*lines, *(word for value in self._all("Environment") for word in shlex.split(value))]
         return dict("".join(shlex.split(word)).split("=", 1) for word in words if "=" in word and not word.startswith(("#", ";")))
+
+
+@contextmanager
+def running(unit: Unit, log: Path) -> Iterator[None]:
+    """Run what a unit file starts, as long as wanted; what it prints goes to a file in a folder that its command names."""
+    with log.open("wb") as output:
+        environment = {"PATH": os.environ["PATH"], **unit.environment}
+        process = subprocess.Popen(unit.command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    guard = Guard(process.pid, str(log.parent), "TERM")
+    try:
+        yield
+    finally:
+        process.terminate()
+        if not wait_for_exit(process, 20):
+            process.kill()
+            wait_for_exit(process, 20)
+        guard.dismiss()

@@ -76,7 +76,7 @@ def test_what_runs_comes_back_and_says_whether_it_is_well(file: ComposeFile, nam
 def test_images_of_others_are_pinned_to_a_version_and_ours_is_never_looked_for_elsewhere(file: ComposeFile, name: str):
     service = file[name].raw
     if name not in {*PARTS, "migrate", "backup"}:
-        assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+(\.\d+)?(-[a-z]+)?", service["image"])
+        assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+(\.\d+)?(-[a-z]+)?", service["image"])
         assert service["image"].count(".") == (1 if name == "postgres" else 2)
         return
     assert service["image"] == "mpp"
@@ -90,14 +90,14 @@ def test_citizens_reach_the_proxy_and_the_proxy_reaches_nothing_but_gateways(fil
 
     assert together("proxy") == {"gateway"}
     assert together("postgres") == {*SERVICES, "migrate", "backup"}
-    assert together("grafana") == {"prometheus", "alertmanager"}
+    assert together("grafana") == {"prometheus", "alertmanager", "blackbox"}
     assert "postgres" not in together("gateway") | together("prometheus")
     assert "rabbitmq" in together("prometheus")
     networks = file.document["networks"]
     internal = {name for name, network in networks.items() if network and network.get("internal")}
     for service in file:
         outward = service.networks - internal
-        assert bool(outward) == bool("ports" in service.raw or service.name == "notification"), f"{service.name}: {outward}"
+        assert bool(outward) == bool("ports" in service.raw or service.name in ("notification", "blackbox")), f"{service.name}: {outward}"
 
 
 @pytest.mark.unit
@@ -193,7 +193,7 @@ def test_every_secret_is_asked_for_in_the_example_and_has_no_default(text):
     assert not re.findall(r"\$\{[A-Z_]+:-", text)
 
 
-MONITORING = ("prometheus", "alertmanager", "grafana")
+MONITORING = ("prometheus", "alertmanager", "blackbox", "grafana")
 
 
 @pytest.mark.unit
@@ -201,11 +201,11 @@ MONITORING = ("prometheus", "alertmanager", "grafana")
 def test_monitoring_is_asked_for_pinned_bounded_and_seen_from_this_host_only(compose, name):
     service = compose["services"][name]
     assert service["profiles"] == ["monitoring"]
-    assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", service["image"])
+    assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+\.\d+", service["image"])
     assert service["read_only"] is True
     assert service["mem_limit"]
     assert service["healthcheck"]["test"]
-    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
     assert "container_name" not in service
 
 
@@ -234,6 +234,19 @@ def test_prometheus_finds_every_part_and_the_broker_by_the_names_of_their_servic
     assert compose["services"]["alertmanager"]["ports"] == [f"127.0.0.1:{told['port']}:{told['port']}"]
     assert told["names"] == ["alertmanager"]
     assert jobs["alertmanager"] == told
+
+
+@pytest.mark.unit
+def test_prometheus_asks_the_blackbox_exporter_of_compose_about_the_certificate(compose):
+    configuration = yaml.safe_load((CHECKOUT / "deploy/monitoring/prometheus.yml").read_text())
+    (job,) = (job for job in configuration["scrape_configs"] if job["job_name"] == "certificate")
+    (prober,) = (rule["replacement"] for rule in job["relabel_configs"] if "source_labels" not in rule)
+    name, _, port = prober.partition(":")
+    service = compose["services"][name]
+    assert set(service["networks"]) & set(compose["services"]["prometheus"]["networks"])
+    assert f"http://127.0.0.1:{port}/" in service["healthcheck"]["test"][-1]
+    (mount,) = (CHECKOUT / volume.split(":")[0] for volume in service["volumes"])
+    assert set(job["params"]["module"]) <= set(yaml.safe_load(mount.read_text())["modules"])
 
 
 @pytest.mark.unit
