@@ -60,13 +60,13 @@ for part in catalog ticketing notification reporting gateway; do
 			echo "$broker"
 			case "$part" in
 			gateway)
-				echo "$token"
 				echo "MPP_HTTP_PORT=$((8000 + number))"
 				echo "MPP_TRUSTED_PROXIES=1"
 				upstreams="$upstreams 127.0.0.1:$((8000 + number))" ;;
 			*) printf '%s\n' "$databases" | grep "/$part$" ;;
 			esac
 			case "$part" in
+			catalog) echo "$token" ;;
 			ticketing) echo "$ticket_token" ;;
 			notification) echo "$keys" ;;
 			esac

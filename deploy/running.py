@@ -19,10 +19,10 @@ def run_part(part: str, service_class: Callable[[str], type]) -> int:
         raise SettingsError("MPP_BROKER_URL: the embedded broker connects nothing but one process; use amqp://...")
     if part in SERVICES:
         settings.database_url(part)
+    if part == "catalog":
+        settings.required_token_secrets()
     if part == "ticketing":
         settings.required_ticket_token_secret()
     if part == "notification":
         settings.required_encryption_keys()
-    if part == "gateway":
-        settings.required_token_secret()
     return process.run([service_class(part)], settings, SUBSCRIPTIONS)

@@ -32,11 +32,18 @@ def or_nothing(surroundings: Surroundings, call: Call) -> Answer:
     return Answer(204) if found is None else dressed(call, found)
 
 
-def issue_access_token(surroundings: Surroundings, call: Call) -> Answer:
-    """Sign a staff member or device in. Every attempt counts against the login rate of the client."""
+def sign_in(surroundings: Surroundings, call: Call) -> Answer:
+    """Begin, carry on or end a session. Every attempt counts against the login rate of the client."""
     surroundings.limits.count_login(call.client)
-    identity = service_answer(surroundings, call)
-    return Answer(200, surroundings.tokens.issue(identity))
+    return Answer(200, service_answer(surroundings, call))
+
+
+def keys(surroundings: Surroundings, _call: Call) -> Answer:
+    """The keys that verify access tokens."""
+    public = surroundings.tokens.state.public
+    if not public:
+        raise Refusal("service_unavailable", failing=["catalog"])
+    return Answer(200, {"keys": public})
 
 
 def live(_surroundings: Surroundings, _call: Call) -> Answer:

@@ -19,6 +19,7 @@ from gateway.readiness import RecentReadiness
 from gateway.route import Route
 from gateway.routes import PAGE_ROUTES, ROUTES
 from gateway.server import HttpServer
+from gateway.token_state import TokenState
 from services.chassis.extensions import RpcAccess, settings
 from services.chassis.probes import PROBES
 from services.contracts.problems import LOCALES
@@ -40,6 +41,7 @@ class HttpEntrypoint(Entrypoint):
     server: HttpServer | None = None
     boards: Boards
     feed: Feed
+    token_state: TokenState
 
     def start(self) -> None:
         """Listen; raises ``OSError`` when the port is taken."""
@@ -47,17 +49,19 @@ class HttpEntrypoint(Entrypoint):
         routes = tuple(getattr(self.container.service_cls(), self.method_name)())
         self.boards = Boards(self.replies.client, StreamLimits(configured.most_streams, configured.most_streams_per_client))
         self.feed = Feed(configured.required_broker_url(), self.boards.on_event, self.boards.on_connected, self.boards.on_lost)
+        self.token_state = TokenState(self.replies.client)
         surroundings = Surroundings(
             settings=configured,
             rpc=self.replies.client,
             probes=RecentReadiness(PROBES),
-            tokens=AccessTokens(configured.required_token_secret()),
+            tokens=AccessTokens(self.token_state),
             limits=RateLimits(configured.anonymous_rate, configured.login_rate),
             openapi={locale: encoded(openapi_document(routes, locale)) for locale in LOCALES},
             boards=self.boards,
         )
         self.server = HttpServer(Application(routes, surroundings), configured.http_host, configured.http_port)
         self.server.start()
+        self.token_state.start()
         self.feed.start()
         self.boards.start(self.feed)
         PROBES.register(BOARD_FEED, self.feed.check)
@@ -75,6 +79,7 @@ class HttpEntrypoint(Entrypoint):
             PROBES.unregister(BOARD_FEED)
             self.boards.end_streams()  # browsers come back, to another gateway
             self.server.stop(grace)
+            self.token_state.stop()
             self.boards.stop()
             self.feed.stop()
 

@@ -36,8 +36,9 @@ def mpp() -> None:
 def run(service: str) -> None:
     """Run one part of a deployed platform as this process, until SIGTERM.
 
-    Needs MPP_BROKER_URL; a service also its MPP_<SERVICE>_DATABASE_URL; ticketing MPP_TICKET_TOKEN_SECRET;
-    the gateway MPP_TOKEN_SECRET. Health and metrics are served on MPP_PROBE_HOST:MPP_PROBE_PORT (9100).
+    Needs MPP_BROKER_URL; a service also its MPP_<SERVICE>_DATABASE_URL; catalog MPP_TOKEN_SECRET;
+    ticketing MPP_TICKET_TOKEN_SECRET; notification MPP_ENCRYPTION_KEYS. Health and metrics are served on
+    MPP_PROBE_HOST:MPP_PROBE_PORT (9100).
     """
     from deploy.parts import service_class
     from deploy.running import run_part

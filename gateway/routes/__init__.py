@@ -1,5 +1,6 @@
 """The route table: the one list of what the API offers, by which requests are served and the API is described."""
 
+from gateway.routes.authentication import AUTHENTICATION_ROUTES
 from gateway.routes.boards import BOARD_ROUTES
 from gateway.routes.catalogue import CATALOGUE_ROUTES
 from gateway.routes.events import EVENT_ROUTES
@@ -12,6 +13,7 @@ from gateway.routes.webhooks import WEBHOOK_ROUTES
 
 ROUTES = (
     *PLATFORM_ROUTES,
+    *AUTHENTICATION_ROUTES,
     *CATALOGUE_ROUTES,
     *TICKET_ROUTES,
     *BOARD_ROUTES,

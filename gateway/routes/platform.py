@@ -1,12 +1,12 @@
-"""Routes of the platform itself: health, metrics, the API's own description, signing in, the list of regencies."""
+"""Routes of the platform itself: health, metrics, the API's own description, the list of regencies."""
 
 from __future__ import annotations
 
 from gateway import operations
 from gateway.route import Route, Rpc, Text
-from gateway.routes.schemas import AccessToken, Health
+from gateway.routes.schemas import Health
 from services.contracts.authorisation import PUBLIC
-from services.contracts.catalog import Authenticate, GetRegency, ListRegencies, Regency, RegencyList
+from services.contracts.catalog import GetRegency, ListRegencies, Regency, RegencyList
 
 _INFRASTRUCTURE = "infrastructure"
 _REGENCIES = "regencies"
@@ -67,17 +67,6 @@ PLATFORM_ROUTES = (
         stated_rule=PUBLIC,
         operation=operations.asyncapi,
         infrastructure=True,
-    ),
-    Route(
-        method="POST",
-        path="/v1/auth/token",
-        operation_id="issueAccessToken",
-        summary=Text("Masuk dengan nama pengguna dan kata sandi", "Sign in with user name and password"),
-        tag="authentication",
-        operation=operations.issue_access_token,
-        rpc=Rpc("catalog", "authenticate", Authenticate),
-        answer=AccessToken,
-        problems=("credentials_invalid",),
     ),
     Route(
         method="GET",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from services.contracts.schema import Choice, ContractSchema, WholeNumber
-from services.contracts.values import Opaque
+from services.contracts.catalog import PublicKey
+from services.contracts.schema import Choice, ContractSchema, ListOf, Part
 
 
 class Health(ContractSchema):
@@ -12,9 +12,7 @@ class Health(ContractSchema):
     status = Choice("alive", "ready", required=True)
 
 
-class AccessToken(ContractSchema):
-    """A token for the header `Authorization`: `Bearer` and the token. It expires after `expires_in` seconds."""
+class KeySet(ContractSchema):
+    """A JSON Web Key Set (RFC 7517): keys that verify access tokens."""
 
-    access_token = Opaque(4096, required=True)
-    token_type = Choice("Bearer", required=True)
-    expires_in = WholeNumber(1, 86_400, required=True)
+    keys = ListOf(Part(PublicKey), most=16, required=True)

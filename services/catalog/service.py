@@ -2,15 +2,30 @@
 
 from typing import Any
 
-from services.catalog.usecases import entities, loading, regencies, signing_in
+from nameko.extensions import DependencyProvider
+
+from services.catalog.usecases import entities, loading, regencies, sessions
 from services.catalog.usecases.snapshot import SNAPSHOT
 from services.chassis.context import CallContext
 from services.chassis.database import PlatformWork, UnitOfWork
 from services.chassis.entrypoints import command, direct_call, platform_query, query
+from services.chassis.extensions import settings
 from services.chassis.service import Service
 from services.contracts import catalog as contracts
 
 Data = dict[str, Any]
+
+
+class SessionsProvider(DependencyProvider):
+    """The use cases of sessions, with keys that are made once."""
+
+    def setup(self) -> None:
+        """Make the keys; raises ``SettingsError`` without their secret."""
+        self._sessions = sessions.Sessions(settings())
+
+    def get_dependency(self, worker_ctx: Any) -> sessions.Sessions:
+        """Hand them to a worker."""
+        return self._sessions
 
 
 class CatalogService(Service):
@@ -18,6 +33,7 @@ class CatalogService(Service):
 
     name = "catalog"
     snapshot = SNAPSHOT
+    sessions = SessionsProvider()
 
     @platform_query(contracts.ListRegencies)
     def list_regencies(self, work: PlatformWork, data: Data) -> Data:
@@ -35,10 +51,30 @@ class CatalogService(Service):
         overwrite = data.get("overwrite", False)
         return loading.load_regency(work, data["document"], overwrite=overwrite, embedded=self.settings.embedded)
 
-    @direct_call(contracts.Authenticate)
-    def authenticate(self, context: CallContext, data: Data) -> Data:
-        """Who signs in."""
-        return signing_in.authenticate(self.database, context, data, embedded=self.settings.embedded)
+    @direct_call(contracts.SignIn)
+    def sign_in(self, context: CallContext, data: Data) -> Data:
+        """Begin a session."""
+        return self.sessions.sign_in(self.database, context, data)
+
+    @direct_call(contracts.RefreshSession)
+    def refresh_session(self, context: CallContext, data: Data) -> Data:
+        """Carry a session on."""
+        return self.sessions.refresh(self.database, context, data)
+
+    @direct_call(contracts.SignOut)
+    def sign_out(self, context: CallContext, data: Data) -> Data:
+        """End a session."""
+        return self.sessions.sign_out(self.database, context, data)
+
+    @command(contracts.EndSessions)
+    def end_sessions(self, work: UnitOfWork, data: Data) -> Data:
+        """End all sessions of an account."""
+        return sessions.end_of_account(work, data)
+
+    @direct_call(contracts.GetTokenState)
+    def get_token_state(self, context: CallContext, data: Data) -> Data:
+        """What verifiers of access tokens must know."""
+        return self.sessions.token_state(self.database, context)
 
     @query(contracts.ListSites)
     def list_sites(self, work: UnitOfWork, data: Data) -> Data:

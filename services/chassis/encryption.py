@@ -61,7 +61,7 @@ class Keyring:
     def hashes(self, text: str, purpose: str) -> list[str]:
         """Return the keyed hashes under which ``text`` may be stored, that of the newest key first."""
         message = text.encode()
-        return [hmac.new(_derived(secret, f"hash:{purpose}"), message, hashlib.sha256).hexdigest() for secret in self._secrets]
+        return [hmac.new(derived_key(secret, f"hash:{purpose}"), message, hashlib.sha256).hexdigest() for secret in self._secrets]
 
     def _newest(self, purpose: str) -> Fernet:
         return _cipher(self._secrets[0], purpose)
@@ -71,8 +71,9 @@ class Keyring:
 
 
 def _cipher(secret: str, purpose: str) -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(_derived(secret, f"encrypt:{purpose}")))
+    return Fernet(base64.urlsafe_b64encode(derived_key(secret, f"encrypt:{purpose}")))
 
 
-def _derived(secret: str, use: str) -> bytes:
+def derived_key(secret: str, use: str) -> bytes:
+    """Return 32 bytes that serve one use and tell nothing about the secret or the keys of other uses (HKDF, RFC 5869)."""
     return HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=f"mpp:{use}".encode()).derive(secret.encode())

@@ -24,7 +24,7 @@ BROKER_SCHEMES = ("amqp", "amqps", "embedded")
 ADJUSTABLE = frozenset(
     {
         *("MPP_HTTP_HOST", "MPP_HTTP_PORT", "MPP_LOG_LEVEL", "MPP_LOG_FORMAT", "MPP_COMMAND_DEADLINE_SECONDS", "MPP_ANONYMOUS_RATE"),
-        *("MPP_LOGIN_RATE", "MPP_MAX_BODY_BYTES", "MPP_TRUSTED_PROXIES"),
+        *("MPP_LOGIN_RATE", "MPP_ACCESS_TOKEN_SECONDS", "MPP_MAX_BODY_BYTES", "MPP_TRUSTED_PROXIES"),
         *("MPP_MOST_STREAMS", "MPP_MOST_STREAMS_PER_CLIENT", "MPP_EVENT_LOG_MONTHS"),
         *("MPP_SMTP_URL", "MPP_MAIL_FROM", "MPP_PUBLIC_URL", "MPP_SUBSCRIPTION_RETENTION_DAYS"),
         *("MPP_WEBHOOK_ALLOWED_NETWORKS", "MPP_WEBHOOK_ALLOW_HTTP"),
@@ -57,7 +57,9 @@ class Settings:
     http_port: int = 8000
     probe_host: str = "127.0.0.1"
     probe_port: int = 9100
-    token_secret: str = ""
+    token_secrets: tuple[str, ...] = ()
+    """Secrets behind access and refresh tokens, the one that signs first."""
+    access_token_seconds: int = 600
     ticket_token_secret: str = ""
     log_level: str = "INFO"
     log_format: str = "json"
@@ -101,7 +103,8 @@ class Settings:
             http_port=_integer(environ, "MPP_HTTP_PORT", 8000, 0, 65_535),
             probe_host=environ.get("MPP_PROBE_HOST", "127.0.0.1"),
             probe_port=_integer(environ, "MPP_PROBE_PORT", 9100, 0, 65_535),
-            token_secret=_secret(environ, "MPP_TOKEN_SECRET"),
+            token_secrets=_secrets(environ, "MPP_TOKEN_SECRET"),
+            access_token_seconds=_integer(environ, "MPP_ACCESS_TOKEN_SECONDS", 600, 10, 28_800),
             ticket_token_secret=_secret(environ, "MPP_TICKET_TOKEN_SECRET"),
             log_level=_choice(environ, "MPP_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=_choice(environ, "MPP_LOG_FORMAT", "json", ("json", "console")),
@@ -115,7 +118,7 @@ class Settings:
             event_log_months=_integer(environ, "MPP_EVENT_LOG_MONTHS", 24, 1, 1_200),
             placement=_placement(environ),
             data_dir=environ.get("MPP_DATA_DIR", ""),
-            encryption_keys=_encryption_keys(environ, "MPP_ENCRYPTION_KEYS"),
+            encryption_keys=_secrets(environ, "MPP_ENCRYPTION_KEYS"),
             delivery=_delivery(environ),
         )
 
@@ -153,9 +156,10 @@ class Settings:
         """Return the URL for migrations and provisioning; raises :class:`SettingsError` when it is not set."""
         return self._required(self.admin_database_url, "MPP_ADMIN_DATABASE_URL")
 
-    def required_token_secret(self) -> str:
-        """Return the secret that signs access tokens; raises :class:`SettingsError` when it is not set."""
-        return self._required(self.token_secret, "MPP_TOKEN_SECRET")
+    def required_token_secrets(self) -> tuple[str, ...]:
+        """Return the secrets behind access tokens; raises :class:`SettingsError` when none is set."""
+        self._required("".join(self.token_secrets), "MPP_TOKEN_SECRET")
+        return self.token_secrets
 
     def required_ticket_token_secret(self) -> str:
         """Return the secret behind the citizens' ticket tokens; raises :class:`SettingsError` when it is not set."""
@@ -284,10 +288,10 @@ def _secret(environ: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _encryption_keys(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+def _secrets(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     keys = tuple(part.strip() for part in environ.get(name, "").split(",") if part.strip())
     if any(len(key) < MIN_SECRET_LENGTH for key in keys) or len(set(keys)) != len(keys):
-        raise SettingsError(f"{name}: each key must have at least {MIN_SECRET_LENGTH} characters, and none stand there twice.")
+        raise SettingsError(f"{name}: each secret must have at least {MIN_SECRET_LENGTH} characters, and none stand there twice.")
     return keys
 
 

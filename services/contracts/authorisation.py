@@ -86,15 +86,15 @@ _CALLERS = _only("officer", "supervisor", "administrator", scopes=_OF_AGENCY)
 _EVENT_READERS = _only("consumer", "supervisor", "administrator", "auditor")
 
 _CATALOG = {
-    **dict.fromkeys(("list_regencies", "get_regency", "authenticate"), PUBLIC),
+    **dict.fromkeys(("list_regencies", "get_regency", "sign_in", "refresh_session", "sign_out"), PUBLIC),
     **dict.fromkeys(("list_sites", "list_agencies", "list_services", "list_counters", "list_hours"), PUBLIC),
     **dict.fromkeys(("get_site", "get_agency", "get_service", "get_counter", "get_hours"), PUBLIC),
     **dict.fromkeys(("create_site", "create_agency", "create_service", "create_counter"), _ADMINISTRATORS),
     **dict.fromkeys(("update_site", "update_agency", "update_service", "update_counter"), _ADMINISTRATORS),
     **dict.fromkeys(("create_hours", "update_hours"), _OVERSEERS),
     **dict.fromkeys(("list_accounts", "get_account", "list_devices", "get_device"), _AUDITABLE),
-    **dict.fromkeys(("create_account", "update_account", "create_device", "update_device"), _ADMINISTRATORS),
-    "load_regency": _INTERNAL,
+    **dict.fromkeys(("create_account", "update_account", "create_device", "update_device", "end_sessions"), _ADMINISTRATORS),
+    **dict.fromkeys(("load_regency", "get_token_state"), _INTERNAL),
 }
 
 _TICKETING = {

@@ -85,6 +85,7 @@ def walk(platform: DeployedPlatform, account: str | None, phase: str, checks: st
         command, cwd=platform.folder, env={**os.environ, **variables}, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
+    assert platform.client(account).get("/v1/regencies").status == 200, "signed out on the way: the rest was refused with 401"
     tested, cases = re.search(r"Tested: (\d+)", done.stdout), re.search(r"(\d+) generated", done.stdout)
     assert tested is not None
     assert cases is not None

@@ -108,7 +108,7 @@ def test_a_missing_variable_is_named(arguments: list[str], variable: str):
     ("part", "variable"),
     [
         *[(service, f"MPP_{service.upper()}_DATABASE_URL") for service in SERVICES],
-        ("gateway", "MPP_TOKEN_SECRET"),
+        ("catalog", "MPP_TOKEN_SECRET"),
         ("ticketing", "MPP_TICKET_TOKEN_SECRET"),
     ],
 )

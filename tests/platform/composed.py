@@ -66,7 +66,7 @@ class ComposedPlatform:
         self.servers = Servers({})
         self.passwords: dict[str, str] = {}
         """Of the accounts that the tests have added."""
-        self._tokens: dict[str, str] = {}
+        self._tokens: dict[str, tuple[str, float]] = {}
         self._ports = {name: free_port() for name in ("MPP_HTTP_PORT", "MPP_PROBE_PORT")}
         self._addresses = _addresses(*self._ports.values())
         self._names = ReplicaNames(self._addresses_of)
@@ -205,12 +205,14 @@ class ComposedPlatform:
         return client
 
     def token(self, account: str) -> str:
-        """Access token of an account in `passwords`, signed in once."""
-        if account not in self._tokens:
+        """Access token of an account in `passwords`; signs in anew in good time before it expires."""
+        token, expires_at = self._tokens.get(account, ("", 0.0))
+        if time.monotonic() > expires_at - 120:
             answer = self.client().post("/v1/auth/token", {"username": account, "password": self.passwords[account]})
             assert answer.status == 200, answer
-            self._tokens[account] = answer.body["access_token"]
-        return self._tokens[account]
+            token = answer.body["access_token"]
+            self._tokens[account] = token, time.monotonic() + answer.body["expires_in"]
+        return token
 
 
 def _postgres_settings(service: ComposeService) -> dict[str, str]:

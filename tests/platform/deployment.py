@@ -123,6 +123,8 @@ class DeployedPlatform:
             # All test clients share one address, and most come without a proxy.
             own |= {"MPP_ANONYMOUS_RATE": "1000000/minute", "MPP_LOGIN_RATE": "1000000/minute"}
             own |= {"MPP_HTTP_HOST": LOOPBACK, "MPP_TRUSTED_PROXIES": "0", **self._gateway_environment}
+        if part == "catalog":
+            own["MPP_ACCESS_TOKEN_SECONDS"] = "28800"  # clients of the tests sign in once
         if part == "notification":
             own |= {"MPP_SMTP_URL": f"smtp://127.0.0.1:{self.mail_port}", "MPP_MAIL_FROM": "MPP <antrean@mpp.example.id>"}
             own |= {"MPP_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8", "MPP_WEBHOOK_ALLOW_HTTP": "true"}

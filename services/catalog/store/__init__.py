@@ -1,1 +1,5 @@
-"""Tables of the catalogue and the only SQL of the service."""
+"""All SQL of the catalogue."""
+
+from services.catalog.store.after_restore import AFTER_RESTORE
+
+__all__ = ["AFTER_RESTORE"]

@@ -19,6 +19,7 @@ class Credentials:
     role: str
     agencies: list[str] | None
     active: bool
+    version: int
     password_hash: str
     site: str | None = None
 
@@ -33,7 +34,7 @@ def _staff(username: str) -> Select[Any]:
     account = t.account.c
     kind, subject = literal("account").label("kind"), account.id.label("subject")
     nowhere = cast(null(), t.device.c.site.type).label("site")
-    columns = (kind, subject, account.role, account.agencies, account.active, account.password_hash, nowhere)
+    columns = (kind, subject, account.role, account.agencies, account.active, account.version, account.password_hash, nowhere)
     return select(*columns).where(account.id == username)
 
 
@@ -41,16 +42,16 @@ def _devices(username: str) -> Select[Any]:
     """The role of a device is its kind; it acts for every agency."""
     device, every = t.device.c, cast(null(), t.account.c.agencies.type)
     kind, subject, role = literal("device").label("kind"), device.id.label("subject"), device.kind.label("role")
-    columns = (kind, subject, role, every.label("agencies"), device.active, device.password_hash, device.site)
+    columns = (kind, subject, role, every.label("agencies"), device.active, device.version, device.password_hash, device.site)
     return select(*columns).where(device.id == username)
 
 
 def find_operator(work: PlatformWork, username: str) -> Credentials | None:
     """Credentials of an operator of the platform."""
     operator = t.operator.c
-    statement = select(operator.role, operator.active, operator.password_hash).where(operator.id == username)
+    statement = select(operator.role, operator.active, operator.version, operator.password_hash).where(operator.id == username)
     row = work.execute(statement).one_or_none()
-    return None if row is None else Credentials("operator", username, row.role, None, row.active, row.password_hash)
+    return None if row is None else Credentials("operator", username, row.role, None, row.active, row.version, row.password_hash)
 
 
 def replace_hash(work: UnitOfWork, credentials: Credentials, password_hash: str) -> None:

@@ -7,17 +7,19 @@ and the registry of regencies lie in the schema `platform`.
 from sqlalchemy import (
     ARRAY,
     TIMESTAMP,
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
+    Identity,
     Integer,
     MetaData,
     Table,
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 REGENCY = MetaData()
 PLATFORM = MetaData(schema="platform")
@@ -149,6 +151,35 @@ device = Table(
     Column("active", Boolean, nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("version", Integer, nullable=False),
+)
+
+
+def _sessions(where: MetaData) -> Table:
+    return Table(
+        "session",
+        where,
+        Column("id", UUID(as_uuid=True), primary_key=True),
+        Column("account", Id, nullable=False),
+        Column("generation", Integer, nullable=False),
+        Column("rotated_at", TIMESTAMP(timezone=True), nullable=False),
+        Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
+        Column("ended_at", TIMESTAMP(timezone=True)),
+    )
+
+
+session = _sessions(REGENCY)
+operator_session = _sessions(PLATFORM)
+
+# Which access tokens are void before they expire: those of a session, or of versions of an account before this one.
+revocation = Table(
+    "revocation",
+    PLATFORM,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("regency", Text, nullable=False),
+    Column("at", TIMESTAMP(timezone=True), nullable=False),
+    Column("subject", Id, nullable=False),
+    Column("session", UUID(as_uuid=True)),
+    Column("version", Integer),
 )
 
 operator = Table(

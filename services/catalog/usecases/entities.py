@@ -13,6 +13,7 @@ from services.catalog import domain
 from services.catalog.domain import CatalogError, Entity
 from services.catalog.store import credentials
 from services.catalog.store import entities as store
+from services.catalog.usecases import sessions
 from services.catalog.usecases.passwords import hash_password
 from services.catalog.usecases.rules import check
 from services.chassis.database import UnitOfWork
@@ -69,6 +70,8 @@ def change(work: UnitOfWork, kind: str, current: Entity, changes: Mapping[str, A
     entity = {**wanted, "version": current["version"] + 1}
     check(work, kind, entity)
     store.replace(work, kind, stored(entity, password_hash))
+    if kind in SIGNING_IN:
+        sessions.follow_change(work, current, entity, new_password=password_hash is not None)
     return publish(work, kind, entity)
 
 

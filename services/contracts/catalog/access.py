@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from services.contracts.catalog.entities import if_match, version
 from services.contracts.paging import PageQuery, items_of, next_cursor
-from services.contracts.schema import Choice, ContractSchema, ListOf, Password, PlainText, Text, TrueOrFalse
+from services.contracts.schema import Choice, ContractSchema, ListOf, Password, PlainText, TrueOrFalse
 from services.contracts.values import AccountId, AgencyCode, Slug
 
 STAFF_ROLES = ("officer", "front_desk", "supervisor", "administrator", "auditor", "consumer")
 """Roles of accounts; a consumer is a program outside that reads events, and nothing else."""
 
 DEVICE_KINDS = ("kiosk", "display")
-ROLES = (*STAFF_ROLES, *DEVICE_KINDS, "operator")
 
 
 class Account(ContractSchema):
@@ -111,21 +110,3 @@ class DevicePage(ContractSchema):
 
     items = items_of(Device)
     next_cursor = next_cursor()
-
-
-class Authenticate(ContractSchema):
-    """Who is it that signs in? A user name of any form is taken, so that a refusal tells nothing about names."""
-
-    username = Text(max_length=100, min_length=1, required=True)
-    password = Password(min_length=1, required=True)
-
-
-class Subject(ContractSchema):
-    """Who signed in: role, regency (null for an operator of the platform), agencies (null for all), and the site to which a
-    device is bound (null or absent for none)."""
-
-    subject = AccountId(required=True)
-    role = Choice(*ROLES, required=True)
-    regency = Slug(required=True, allow_none=True)
-    agencies = ListOf(AgencyCode(), most=200, unique=True, required=True, allow_none=True)
-    site = Slug(allow_none=True)

@@ -28,14 +28,34 @@ DEVICE: dict[str, Any] = {
     "version": 1,
 }
 
+REFRESH_TOKEN = "lampung-timur.AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfGhIjKl"  # noqa: S105 - opens nothing
+
 ACCESS: dict[str, dict[str, Any]] = {
-    "authenticate": {"username": "officer@lampung-timur", "password": "rahasia-loket-5"},
-    "subject": {
-        "subject": "officer@lampung-timur",
-        "role": "officer",
-        "regency": "lampung-timur",
-        "agencies": ["CPL"],
-        "site": None,
+    "sign_in": {"username": "officer@lampung-timur", "password": "rahasia-loket-5"},
+    "refresh_session": {"refresh_token": REFRESH_TOKEN},
+    "sign_out": {"refresh_token": REFRESH_TOKEN, "everywhere": False},
+    "end_sessions": {"id": "officer@lampung-timur"},
+    "sessions_ended": {"ended": 1},
+    "session_tokens": {
+        "access_token": "eyJhbGciOiJFZERTQSIsImtpZCI6IjVmM2IxYzJkIn0.eyJzdWIiOiJvZmZpY2VyQGxhbXB1bmctdGltdXIifQ.c2lnbmF0dXJl",
+        "token_type": "Bearer",
+        "expires_in": 600,
+        "refresh_token": REFRESH_TOKEN,
+        "refresh_expires_in": 43_200,
+    },
+    "get_token_state": {},
+    "token_state": {
+        "keys": [
+            {
+                "kid": "5f3b1c2d9e8a7b60",
+                "kty": "OKP",
+                "crv": "Ed25519",
+                "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+                "alg": "EdDSA",
+                "use": "sig",
+            }
+        ],
+        "revocations": [{"subject": "officer@lampung-timur", "session": None, "version": 2}],
     },
     "create_account": {
         "id": "officer@lampung-timur",

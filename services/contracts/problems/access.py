@@ -10,6 +10,13 @@ ACCESS_PROBLEMS: dict[str, Problem] = {
         "Periksa keduanya; bila lupa, hubungi administrator MPP.",
         "Check both; if forgotten, ask the administrator of the site.",
     ),
+    "session_ended": Problem(
+        401,
+        "Sesi Anda sudah berakhir",
+        "Your session has ended",
+        "Masuk kembali. Bila Anda tidak keluar sendiri, beri tahu administrator MPP.",
+        "Sign in again. If you did not sign out yourself, tell the administrator of the site.",
+    ),
     "token_missing": Problem(
         401,
         "Anda belum masuk",
@@ -21,8 +28,8 @@ ACCESS_PROBLEMS: dict[str, Problem] = {
         401,
         "Sesi Anda tidak berlaku lagi",
         "Your session is not valid any more",
-        "Masuk kembali.",
-        "Sign in again.",
+        "Perbarui lewat POST /v1/auth/refresh, atau masuk kembali.",
+        "Renew it with POST /v1/auth/refresh, or sign in again.",
     ),
     "role_forbidden": Problem(
         403,

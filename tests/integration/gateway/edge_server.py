@@ -27,8 +27,8 @@ from services.chassis.probes import Probes  # noqa: E402
 from services.chassis.settings import Settings  # noqa: E402
 from services.contracts.examples import EXAMPLES  # noqa: E402
 from services.contracts.registry import contract  # noqa: E402
+from tests.access_tokens import token_state  # noqa: E402
 
-SECRET = "a secret of the tests, 32 characters or more"
 SLOW_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 PATIENCE_SECONDS = 1
@@ -46,7 +46,7 @@ class ExampleServices:
 
 def main(port: int) -> None:
     protocol.SECONDS_FOR_HEADERS = protocol.SECONDS_FOR_BODY = PATIENCE_SECONDS
-    settings = Settings(token_secret=SECRET, anonymous_rate="1000000/second", login_rate="1000000/second", log_level="WARNING")
+    settings = Settings(anonymous_rate="1000000/second", login_rate="1000000/second", log_level="WARNING")
     logs.configure(settings)
     services = ExampleServices()
     boards = Boards(services, StreamLimits(settings.most_streams, settings.most_streams_per_client))
@@ -55,7 +55,7 @@ def main(port: int) -> None:
         settings=settings,
         rpc=services,
         probes=Probes(),
-        tokens=AccessTokens(SECRET),
+        tokens=AccessTokens(token_state()),
         limits=RateLimits(settings.anonymous_rate, settings.login_rate),
         openapi={"id": b"{}", "en": b"{}"},
         boards=boards,

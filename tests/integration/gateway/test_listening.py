@@ -7,20 +7,17 @@ import time
 
 import pytest
 
-from gateway.authentication import AccessTokens
+from tests.access_tokens import token_of
 
 pytestmark = pytest.mark.integration
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: mpp\r\n\r\n"
-SECRET = "a secret of the tests, 32 characters or more"
 ID = "0d9f4a52-6c1b-4e0e-9f38-5d7a1c2b3e4f"
 
 
 def slow_request():
     """Return a request that the server takes a second to answer."""
-    identity = {"subject": "officer@lampung-timur", "role": "officer", "regency": "lampung-timur", "agencies": None}
-    token = AccessTokens(SECRET).issue(identity)["access_token"]
-    lines = [f"POST /v1/lampung-timur/tickets/{ID}/start HTTP/1.1", "Host: mpp", f"Authorization: Bearer {token}", "", ""]
+    lines = [f"POST /v1/lampung-timur/tickets/{ID}/start HTTP/1.1", "Host: mpp", f"Authorization: Bearer {token_of()}", "", ""]
     return "\r\n".join(lines).encode()
 
 

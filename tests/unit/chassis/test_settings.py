@@ -23,7 +23,8 @@ COMPLETE = {
     "MPP_HTTP_PORT": "8080",
     "MPP_PROBE_HOST": "10.0.0.1",
     "MPP_PROBE_PORT": "0",
-    "MPP_TOKEN_SECRET": SECRET,
+    "MPP_TOKEN_SECRET": SECRET + "," + SECRET + "n",
+    "MPP_ACCESS_TOKEN_SECONDS": "120",
     "MPP_TICKET_TOKEN_SECRET": SECRET + "t",
     "MPP_LOG_LEVEL": "DEBUG",
     "MPP_LOG_FORMAT": "console",
@@ -60,7 +61,8 @@ def test_every_variable_sets_its_setting():
         http_port=8080,
         probe_host="10.0.0.1",
         probe_port=0,
-        token_secret=SECRET,
+        token_secrets=(SECRET, SECRET + "n"),
+        access_token_seconds=120,
         ticket_token_secret=SECRET + "t",
         log_level="DEBUG",
         log_format="console",
@@ -101,7 +103,7 @@ def test_rates_are_generous_only_in_embedded_mode():
 
 def test_no_secret_has_a_default():
     defaults = Settings.from_environment({})
-    assert (defaults.token_secret, defaults.ticket_token_secret, defaults.encryption_keys) == ("", "", ())
+    assert (defaults.token_secrets, defaults.ticket_token_secret, defaults.encryption_keys) == ((), "", ())
     with pytest.raises(SettingsError, match="MPP_ENCRYPTION_KEYS"):
         defaults.required_encryption_keys()
 
@@ -204,7 +206,7 @@ def test_the_refusal_of_a_secret_does_not_show_it(secret):
     [
         (lambda settings: settings.required_broker_url(), "MPP_BROKER_URL"),
         (lambda settings: settings.required_admin_database_url(), "MPP_ADMIN_DATABASE_URL"),
-        (lambda settings: settings.required_token_secret(), "MPP_TOKEN_SECRET"),
+        (lambda settings: settings.required_token_secrets(), "MPP_TOKEN_SECRET"),
         (lambda settings: settings.required_ticket_token_secret(), "MPP_TICKET_TOKEN_SECRET"),
         (lambda settings: settings.database_url("reporting"), "MPP_REPORTING_DATABASE_URL"),
     ],
@@ -219,7 +221,7 @@ def test_what_is_needed_and_set_is_returned():
     assert settings.database_url("ticketing") == "postgresql://t@db/ticketing"
     assert settings.required_broker_url() == "amqp://broker"
     assert settings.required_admin_database_url() == "postgresql://a@db/postgres"
-    assert settings.required_token_secret() == SECRET
+    assert settings.required_token_secrets() == (SECRET, SECRET + "n")
     assert settings.required_ticket_token_secret() == SECRET + "t"
 
 

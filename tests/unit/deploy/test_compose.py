@@ -14,14 +14,14 @@ from tests.platform.compose import CHECKOUT, FILE, ComposeFile, new_env, seconds
 REQUIRED = {
     "ticketing": Settings.required_ticket_token_secret,
     "notification": Settings.required_encryption_keys,
-    "gateway": Settings.required_token_secret,
+    "catalog": Settings.required_token_secrets,
 }
 OWN_SECRETS = {
-    "catalog": {"MPP_CATALOG_PASSWORD"},
+    "catalog": {"MPP_CATALOG_PASSWORD", "MPP_TOKEN_SECRET"},
     "ticketing": {"MPP_TICKETING_PASSWORD", "MPP_TICKET_TOKEN_SECRET"},
     "notification": {"MPP_NOTIFICATION_PASSWORD", "MPP_ENCRYPTION_KEYS"},
     "reporting": {"MPP_REPORTING_PASSWORD"},
-    "gateway": {"MPP_TOKEN_SECRET"},
+    "gateway": set(),
 }
 STOP_LIMIT_SECONDS = 30  # services/chassis/process.py, which only a process of its own may import
 NAMES = sorted(yaml.safe_load(FILE.read_text())["services"])

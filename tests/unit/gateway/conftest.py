@@ -24,8 +24,8 @@ from services.chassis.context import CallContext
 from services.chassis.settings import Settings
 from services.contracts.examples import EXAMPLES
 from services.contracts.registry import PLATFORM, contract
+from tests.access_tokens import token_of, token_state
 
-SECRET = "a secret of the tests, 32 characters or more"
 HOME, ABROAD = "lampung-timur", "lampung-tengah"
 OPENAPI = {locale: encoded(openapi_document(ROUTES, locale)) for locale in ("id", "en")}
 
@@ -83,9 +83,7 @@ class Edge:
     def token(self, role: str, regency: str | None = HOME, agencies: list[str] | None = None) -> str:
         regency = None if role == "operator" else regency
         subject = f"{role}@{regency or 'platform'}"
-        identity = {"subject": subject, "role": role, "regency": regency, "agencies": agencies}
-        token: str = self.tokens.issue(identity)["access_token"]
-        return token
+        return token_of(role, regency, sub=subject, agencies=agencies)
 
     def send(
         self,
@@ -125,8 +123,8 @@ def problem_in(response: TestResponse) -> dict[str, Any]:
 
 
 def make_edge(**settings: Any) -> Edge:
-    configured = Settings(**{"token_secret": SECRET, "anonymous_rate": "100000/second", "login_rate": "1000/second", **settings})
-    services, probes, tokens = FakeServices(), FakeProbes(), AccessTokens(SECRET)
+    configured = Settings(**{"anonymous_rate": "100000/second", "login_rate": "1000/second", **settings})
+    services, probes, tokens = FakeServices(), FakeProbes(), AccessTokens(token_state())
     boards = Boards(services, StreamLimits(configured.most_streams, configured.most_streams_per_client))
     boards.on_connected()
     boards.end_streams()  # a stream ends after its first message: these tests read answers as a whole

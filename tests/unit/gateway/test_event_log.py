@@ -93,15 +93,3 @@ def test_a_list_of_streams_that_lacks_a_service_is_none(edge, problem_of):
 def test_who_has_no_business_with_the_log_lists_no_streams(edge, problem_of, role):
     assert problem_of(edge.send("GET", f"{EVENTS}/streams", role=role))["code"] == "role_forbidden"
     assert edge.services.calls == []
-
-
-def test_a_program_s_session_is_short(edge):
-    edge.services.answers["authenticate"] = {
-        "subject": "outside.dinas@lampung-timur",
-        "role": "consumer",
-        "regency": "lampung-timur",
-        "agencies": None,
-        "site": None,
-    }
-    response = edge.send("POST", "/v1/auth/token", json_body={"username": "outside.dinas@lampung-timur", "password": "x" * 20})
-    assert response.get_json()["expires_in"] == 900

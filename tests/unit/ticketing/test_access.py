@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.contracts.catalog.access import ROLES
+from services.contracts.authorisation import ROLES
 from services.contracts.catalog.entities import CHANNELS
 from services.contracts.ticketing import IssuedTicket
 from services.ticketing import domain

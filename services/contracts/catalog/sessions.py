@@ -1,0 +1,87 @@
+"""Signing in, staying signed in, signing out; and what gateways must know to judge access tokens."""
+
+from __future__ import annotations
+
+from services.contracts.catalog.entities import MOST_VERSIONS
+from services.contracts.schema import Choice, ContractSchema, ListOf, Part, Password, Text, TrueOrFalse, WholeNumber
+from services.contracts.values import AccountId, Opaque
+
+LONGEST_LIFE = 366 * 86_400
+"""Seconds; no session lasts longer."""
+
+
+class SignIn(ContractSchema):
+    """Begin a session. A user name of any form is taken, so that a refusal tells nothing about names."""
+
+    username = Text(max_length=100, min_length=1, required=True)
+    password = Password(min_length=1, required=True)
+
+
+class RefreshSession(ContractSchema):
+    """Ask for a new access token. A refresh token is good once: the answer holds the next one.
+
+    An answer that was lost on the way may be asked for again within ten seconds. Later the old token counts as stolen, and
+    the session ends.
+    """
+
+    refresh_token = Opaque(200, required=True)
+
+
+class SignOut(ContractSchema):
+    """End the session of a refresh token; `everywhere` ends all sessions of the same account."""
+
+    refresh_token = Opaque(200, required=True)
+    everywhere = TrueOrFalse(load_default=False)
+
+
+class EndSessions(ContractSchema):
+    """End all sessions of a staff account or device, as after a loss. Its access tokens are void within seconds."""
+
+    id = AccountId(required=True)
+
+
+class SessionsEnded(ContractSchema):
+    """How many sessions were ended."""
+
+    ended = WholeNumber(0, 1_000_000, required=True)
+
+
+class SessionTokens(ContractSchema):
+    """The access token goes into the header `Authorization` (`Bearer` and the token) and lives `expires_in` seconds; the refresh
+    token is shown once, to `POST /v1/auth/refresh`, within `refresh_expires_in` seconds."""
+
+    access_token = Opaque(4096, required=True)
+    token_type = Choice("Bearer", required=True)
+    expires_in = WholeNumber(1, LONGEST_LIFE, required=True)
+    refresh_token = Opaque(200, required=True)
+    refresh_expires_in = WholeNumber(1, LONGEST_LIFE, required=True)
+
+
+class PublicKey(ContractSchema):
+    """A JSON Web Key (RFC 7517, RFC 8037) that verifies access tokens."""
+
+    kid = Opaque(64, required=True)
+    kty = Choice("OKP", required=True)
+    crv = Choice("Ed25519", required=True)
+    x = Opaque(64, required=True)
+    alg = Choice("EdDSA", required=True)
+    use = Choice("sig", required=True)
+
+
+class Revocation(ContractSchema):
+    """Access tokens that are void: those of a session, or those made from a version of the account before `version`."""
+
+    subject = AccountId(required=True)
+    session = Opaque(64, required=True, allow_none=True)
+    version = WholeNumber(1, MOST_VERSIONS, required=True, allow_none=True)
+
+
+class GetTokenState(ContractSchema):
+    """Public keys and revocations of late."""
+
+
+class TokenState(ContractSchema):
+    """What a verifier of access tokens must know."""
+
+    keys = ListOf(Part(PublicKey), most=16, required=True)
+    revocations = ListOf(Part(Revocation), most=1_000_000, required=True)
