@@ -104,6 +104,7 @@ chmod 644 "$watched"
 mv "$watched" "$targets/mpp.yml"
 echo '[{targets: ["127.0.0.1:15692"]}]' >"$targets/rabbitmq.yml"
 echo '[{targets: ["127.0.0.1:9093"]}]' >"$targets/alertmanager.yml"
+echo '[{targets: ["127.0.0.1:9100"]}]' >"$targets/node.yml"
 case "$site" in
 localhost) rm -f "$targets/entrance.yml" ;; # nobody comes from outside
 *) echo "[{labels: {__prober__: \"127.0.0.1:9115\"}, targets: [\"$site\"]}]" >"$targets/entrance.yml" ;;

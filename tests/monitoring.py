@@ -6,9 +6,12 @@ import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
+
+if TYPE_CHECKING:
+    from tests.platform.deployment import DeployedPlatform
 
 MONITORING = Path(__file__).resolve().parents[1] / "deploy" / "monitoring"
 
@@ -45,6 +48,17 @@ def metric_names(expressions: Iterable[str]) -> set[str]:
             bare = part.sub(" ", bare)
         names |= set(_NAME.findall(bare)) - _WORDS
     return names
+
+
+def write_targets(folder: Path, platform: DeployedPlatform) -> None:
+    """Write whom to watch of a platform without Compose, into a folder that need not exist."""
+    parts = {"catalog": [platform.catalog], "ticketing": platform.ticketing, "notification": platform.notification}
+    parts |= {"reporting": platform.reporting, "gateway": platform.gateways}
+    groups = [{"labels": {"part": part}, "targets": [f"127.0.0.1:{each.probe_port}" for each in parts[part]]} for part in parts]
+    folder.mkdir(exist_ok=True)
+    (folder / "mpp.yml").write_text(yaml.safe_dump(groups))
+    broker = platform.rabbitmq.metrics_url.removeprefix("http://").removesuffix("/metrics")
+    (folder / "rabbitmq.yml").write_text(yaml.safe_dump([{"targets": [broker]}]))
 
 
 def hurried(folder: Path, *, alarm_after: int = 8, intervals: int = 1) -> Path:

@@ -25,6 +25,8 @@ ALERTS = {rule["alert"]: rule for rule in alert_rules()}
 RUNBOOKS = MONITORING / "runbooks"
 FOREIGN = {
     "ALERTS",
+    "node_filesystem_avail_bytes",
+    "node_filesystem_size_bytes",
     "probe_ssl_earliest_cert_expiry",
     "alertmanager_notifications_failed_total",
     "up",
@@ -132,6 +134,12 @@ def test_a_command_of_a_page_exists_with_its_options(line):
         command = command.commands[words.pop(0)]
     options = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= options, line
+
+
+@pytest.mark.parametrize("name", sorted(ALERTS))
+def test_a_page_that_asks_compose_says_what_to_do_without(name):
+    lines = [line for line in (RUNBOOKS / f"{name}.md").read_text().splitlines() if re.search("`docker (compose|inspect)", line)]
+    assert all("atively" in line for line in lines), [line for line in lines if "atively" not in line]
 
 
 def test_every_alert_is_tried_in_silence_and_in_trouble():

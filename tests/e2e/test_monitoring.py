@@ -6,10 +6,8 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from deploy.monitoring.dashboards import DASHBOARDS, expressions, expressions_of
 from deploy.monitoring.dashboards.model import Panel
@@ -17,10 +15,10 @@ from deploy.servers.ports import free_port
 from deploy.servers.prometheus import PrometheusServer
 from services.contracts.subscriptions import SUBSCRIPTIONS
 from tests.handbook.pages import PAGES, blocks
-from tests.monitoring import MONITORING, alert_rules, metric_names, rule_expressions
+from tests.monitoring import MONITORING, alert_rules, metric_names, rule_expressions, write_targets
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.journeys import LAMPUNG_TIMUR, empty, serve, take_number
-from tests.processes import ServiceProcess, eventually
+from tests.processes import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
 
@@ -28,6 +26,8 @@ SCRAPE_SECONDS = 1
 ONLY_LATER = {
     "ALERTS": "when one fires",
     "alertmanager_notifications_failed_total": "where an Alertmanager runs",
+    "node_filesystem_avail_bytes": "where a node exporter runs",
+    "node_filesystem_size_bytes": "where a node exporter runs",
     "probe_ssl_earliest_cert_expiry": "where the public address is watched",
     "mpp_dead_letters_waiting": "with a regency's first dead letter",
     "mpp_webhooks_paused": "ten minutes after the start",
@@ -49,23 +49,6 @@ def prometheus(deployed_platform: DeployedPlatform, server_folder: Path) -> Iter
     with PrometheusServer(folder / "server", configuration) as server:
         eventually(lambda: len(server.query("up == 1")) == len(deployed_platform.processes) + 2, within=30)
         yield server
-
-
-def write_targets(folder: Path, platform: DeployedPlatform) -> None:
-    def group(part: str, processes: list[ServiceProcess]) -> dict[str, Any]:
-        return {"labels": {"part": part}, "targets": [f"127.0.0.1:{process.probe_port}" for process in processes]}
-
-    groups = [
-        group("catalog", [platform.catalog]),
-        group("ticketing", platform.ticketing),
-        group("notification", platform.notification),
-        group("reporting", platform.reporting),
-        group("gateway", platform.gateways),
-    ]
-    folder.mkdir()
-    (folder / "mpp.yml").write_text(yaml.safe_dump(groups))
-    broker = platform.rabbitmq.metrics_url.removeprefix("http://").removesuffix("/metrics")
-    (folder / "rabbitmq.yml").write_text(yaml.safe_dump([{"targets": [broker]}]))
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ import yaml
 from deploy.servers import alertmanager, prometheus
 from deploy.servers.ports import free_port
 from tests.handbook.units import Unit, running
-from tests.monitoring import MONITORING, hurried
+from tests.monitoring import MONITORING, hurried, write_targets
 from tests.platform.compose import CHECKOUT, new_env
 from tests.platform.deployment import DeployedPlatform
 from tests.processes import ServiceProcess, eventually
@@ -83,30 +83,23 @@ def watch(deployed_platform: DeployedPlatform, tmp_path: Path) -> Iterator[Watch
         changed = re.sub("(?m)^ALERT_WEBHOOK_URL=$", f"ALERT_WEBHOOK_URL='{hook.url}'", env.read_text())
         env.write_text(re.sub("(?m)^MPP_GRAFANA_URL=.*$", f"MPP_GRAFANA_URL={GRAFANA}", changed))
         variables = {"PATH": os.environ["PATH"], "CONFIGURATION": str(etc)}
-        subprocess.run(["/bin/sh", checkout / "deploy/native-env.sh"], env=variables, check=True, capture_output=True)
-        write_targets(monitoring / "targets", deployed_platform, ports)
+        subprocess.run(
+            ["/bin/sh", checkout / "deploy/native-env.sh", "ticketing=2", "gateway=2"], env=variables, check=True, capture_output=True
+        )
+        targets = monitoring / "targets"
+        written = {group["labels"]["part"]: group["targets"] for group in yaml.safe_load((targets / "mpp.yml").read_text())}
+        assert [len(written[part]) for part in ("ticketing", "gateway")] == [2, 2]
+        write_targets(targets, deployed_platform)  # the ports of this platform's processes are drawn
+        told = yaml.safe_load((targets / "alertmanager.yml").read_text())
+        (targets / "alertmanager.yml").write_text(yaml.safe_dump(told).replace(":9093", ports[":9093"]))
+        for name in ("entrance.yml", "node.yml"):  # tests/e2e/test_behind_the_proxy.py, tests/fault/platform/test_full_disk.py
+            (targets / name).unlink()
         places = {"/srv/mpp/deploy/monitoring": str(monitoring), "/etc/mpp": str(etc), "/var/lib/prometheus": str(data), "/run/": f"{run}/"}
         units = [Unit(name, {**places, **ports}) for name in ("alertmanager-mpp.conf", "prometheus-mpp.conf")]
         for folder in (data, run / "mpp-alertmanager"):
             folder.mkdir(parents=True)
         with running(units[0], tmp_path / "alertmanager.log"), running(units[1], tmp_path / "prometheus.log"):
             yield Watch(f"http://127.0.0.1{ports[':9090']}", f"http://127.0.0.1{ports[':9093']}", hook)
-
-
-def write_targets(folder: Path, platform: DeployedPlatform, ports: dict[str, str]) -> None:
-    """The script's targets with the ports of this platform's processes, which are drawn."""
-    parts = {"catalog": [platform.catalog], "ticketing": platform.ticketing, "notification": platform.notification}
-    parts |= {"reporting": platform.reporting, "gateway": platform.gateways}
-    written = yaml.safe_load((folder / "mpp.yml").read_text())
-    for group in written:
-        group["targets"] = [f"127.0.0.1:{process.probe_port}" for process in parts[group["labels"]["part"]]]
-    (folder / "mpp.yml").write_text(yaml.safe_dump(written))
-    broker = platform.rabbitmq.metrics_url.removeprefix("http://").removesuffix("/metrics")
-    for name, here in (("rabbitmq.yml", broker), ("alertmanager.yml", f"127.0.0.1{ports[':9093']}")):
-        targets = yaml.safe_load((folder / name).read_text())
-        assert [len(group["targets"]) for group in targets] == [1]
-        (folder / name).write_text(yaml.safe_dump([{"targets": [here]}]))
-    (folder / "entrance.yml").unlink()  # nobody answers by that name here: tests/e2e/test_behind_the_proxy.py
 
 
 def runbook_command(page: str, verb: str, part: str) -> str:

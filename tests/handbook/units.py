@@ -53,11 +53,11 @@ class Unit:
 
 @contextmanager
 def running(unit: Unit, log: Path) -> Iterator[None]:
-    """Run what a unit file starts, as long as wanted; what it prints goes to a file in a folder that its command names."""
+    """Run what a unit file starts, as long as wanted; what it prints goes to a file."""
     with log.open("wb") as output:
         environment = {"PATH": os.environ["PATH"], **unit.environment}
         process = subprocess.Popen(unit.command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-    guard = Guard(process.pid, str(log.parent), "TERM")
+    guard = Guard(process.pid, unit.command[-1], "TERM")
     try:
         yield
     finally:

@@ -17,12 +17,17 @@ pytestmark = pytest.mark.integration
 
 SILENT = (
     *("apt-get", "adduser", "make", "su", "systemctl", "rabbitmq-plugins", "rabbitmqctl", "curl", "mpp", "apt.postgresql.org.sh"),
-    *("promtool", "amtool"),
+    *("promtool", "amtool", "git"),
 )
 """What the page asks of the machine: written down, not done."""
 
 RECORDER = """#!/bin/sh
 echo "${0##*/} $*" >> "$SAID"
+for word in "$@"; do # systemd starts nothing without the file that the unit names, and stops it with that file too
+    case "${0##*/} $word" in
+    "systemctl mpp@"*) [ -r "$CONFIGURATION/${word#mpp@}.env" ] || { echo "$word has no file" >&2; exit 1; } ;;
+    esac
+done
 case "${0##*/} $*" in
 "curl "*token*) echo '"token_type": "Bearer"' ;;
 "rabbitmqctl add_user mpp"|"mpp operator add"*) cat > "$SAID.${0##*/}" ;;
@@ -114,8 +119,17 @@ def test_the_page_can_be_followed(tmp_path):
         place = {"mpp": program, "apt.postgresql.org.sh": pgdg}.get(name, tools) / name
         place.write_text(RECORDER)
         place.chmod(0o755)
+    newest = root / "var/backups/mpp/mpp-all-20261123T013000Z.mpp.zip"
+    newest.parent.mkdir()
+    for each in (newest, newest.with_name("mpp-all-20261122T013000Z.mpp.zip")):
+        each.touch()
     text = re.sub(r"(?<![\w.:])/(etc|srv|var|usr)/", rf"{root}/\1/", "\n".join(blocks("native", "sh"))).replace("-o mpp -g mpp ", "")
-    environment = {"PATH": f"{tools}:{os.environ['PATH']}", "SAID": str(tmp_path / "said"), "CONFIGURATION": str(root / "etc/mpp")}
+    environment = {
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "RELEASE": "v9.8.7",
+        "SAID": str(tmp_path / "said"),
+        "CONFIGURATION": str(root / "etc/mpp"),
+    }
     done = subprocess.run(
         ["/bin/bash", "-euo", "pipefail", "-c", text], capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
     )
@@ -138,7 +152,7 @@ def test_the_page_can_be_followed(tmp_path):
     assert order == sorted(order), "a part wants the databases, and what is loaded wants the parts"
     assert not any(secret in line for line in said for secret in secrets.values() if len(secret) == 64), "shown to who lists processes"
     assert (root / "etc/systemd/system/caddy.service.d/mpp.conf").read_text() == (OPERATIONS / "caddy-mpp.conf").read_text()
-    for service in ("prometheus", "prometheus-alertmanager", "prometheus-blackbox-exporter", "grafana-server"):
+    for service in ("prometheus", "prometheus-alertmanager", "prometheus-blackbox-exporter", "prometheus-node-exporter", "grafana-server"):
         drop_in = (root / f"etc/systemd/system/{service}.service.d/mpp.conf").read_text()
         assert f"/etc/systemd/system/{service}.service.d/mpp.conf" in drop_in, "the file says where it belongs"
         for variables in re.findall("(?m)^EnvironmentFile=/(.+)$", drop_in):
@@ -149,4 +163,13 @@ def test_the_page_can_be_followed(tmp_path):
     assert (source["uid"], source["url"]) == ("mpp-prometheus", "http://127.0.0.1:9090")
     (provider,) = yaml.safe_load((root / provisioning / "dashboards/mpp.yml").read_text())["providers"]
     assert (Path(provider["options"]["path"]) / "mpp-platform.json").is_file()
+    assert not (root / "etc/mpp/ticketing-3.env").exists(), "scaled down again"
+    assert said.index("systemctl enable --now mpp@ticketing-3") < said.index("systemctl disable --now mpp@ticketing-3")
+    upgrade = said[said.index("git checkout v9.8.7") :]
+    restarted = [line.rpartition("mpp@")[2] for line in upgrade if line.startswith("systemctl restart mpp@")]
+    assert restarted == [unit.removeprefix("mpp@") for unit in enabled], "every process, one after the other"
+    assert upgrade.index("mpp migrate") < upgrade.index("systemctl restart mpp@catalog")
+    for unit, waited in zip(restarted, (line for line in upgrade if "/readyz" in line), strict=True):
+        assert waited.endswith(f":{read_env(root / f'etc/mpp/{unit}.env')['MPP_PROBE_PORT']}/readyz")
+    assert f"mpp restore {newest} --all --replace" in said
     assert "mpp backup create --all --keep 14" in (root / "etc/systemd/system/mpp-backup.service").read_text()
