@@ -152,9 +152,12 @@ def test_the_page_can_be_followed(tmp_path):
     assert order == sorted(order), "a part wants the databases, and what is loaded wants the parts"
     assert not any(secret in line for line in said for secret in secrets.values() if len(secret) == 64), "shown to who lists processes"
     assert (root / "etc/systemd/system/caddy.service.d/mpp.conf").read_text() == (OPERATIONS / "caddy-mpp.conf").read_text()
-    for service in ("prometheus", "prometheus-alertmanager", "prometheus-blackbox-exporter", "prometheus-node-exporter", "grafana-server"):
+    exporters = ("prometheus-blackbox-exporter", "prometheus-node-exporter")
+    for service in ("postgresql@", "caddy", "prometheus", "prometheus-alertmanager", *exporters, "grafana-server"):
         drop_in = (root / f"etc/systemd/system/{service}.service.d/mpp.conf").read_text()
         assert f"/etc/systemd/system/{service}.service.d/mpp.conf" in drop_in, "the file says where it belongs"
+        if service in ("postgresql@", "caddy"):
+            assert "Restart=on-failure" in drop_in, "Debian's own units leave them where they ended"
         for variables in re.findall("(?m)^EnvironmentFile=/(.+)$", drop_in):
             assert (root / variables).stat().st_mode & 0o777 == 0o600
     assert "ALERT_WEBHOOK_URL=https://chat.example.go.id/hook\n" in (root / "etc/mpp/alertmanager.env").read_text()
