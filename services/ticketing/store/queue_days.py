@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from services.chassis.database import UnitOfWork
+from services.ticketing.domain import Ticket
 
 # Locks the day's row until the transaction ends; that is what makes numbers unique and gapless. Under that lock arrivals
 # only ever grow, whichever transaction looked at its clock first: who has the lower number has its turn first.
@@ -44,9 +46,20 @@ _TAKE_TURN = sa.text("""
     WHERE site = :site AND business_date = :business_date RETURNING last_arrival_at
 """)
 
-_KEEP_REGULAR_CALLS = sa.text("""
-    UPDATE queue_day SET regular_calls = regular_calls || jsonb_build_object(CAST(:counter AS text), CAST(:calls AS integer))
+# What was counted before stands beside it, with the call of which it is true: no later one.
+_COUNT_CALL = sa.text("""
+    UPDATE queue_day SET regular_calls = regular_calls || jsonb_build_object(CAST(:counter AS text), CAST(:calls AS integer)),
+        counted_before = counted_before || jsonb_build_object(CAST(:counter AS text), jsonb_build_object(
+            'ticket', CAST(:ticket AS text), 'version', CAST(:version AS integer), 'calls', regular_calls->:counter))
     WHERE site = :site AND business_date = :business_date
+""")
+_GIVE_BACK_CALL = sa.text("""
+    UPDATE queue_day SET counted_before = counted_before - CAST(:counter AS text), regular_calls = CASE
+            WHEN jsonb_typeof(counted_before->:counter->'calls') = 'number'
+            THEN regular_calls || jsonb_build_object(CAST(:counter AS text), counted_before->:counter->'calls')
+            ELSE regular_calls - CAST(:counter AS text) END
+    WHERE site = :site AND business_date = :business_date
+        AND counted_before->:counter @> jsonb_build_object('ticket', CAST(:ticket AS text), 'version', CAST(:version AS integer))
 """)
 
 _LOCK_DAY = sa.text("SELECT FROM queue_day WHERE site = :site AND business_date = :business_date FOR UPDATE")
@@ -105,9 +118,25 @@ def take_turn(work: UnitOfWork, site: str, business_date: date) -> datetime:
     return turn
 
 
-def keep_regular_calls(work: UnitOfWork, site: str, business_date: date, counter: str, calls: int) -> None:
-    """Store how many regular tickets a counter has called since its last priority call; the day's row is locked."""
-    work.later(_KEEP_REGULAR_CALLS, {"site": site, "business_date": business_date, "counter": counter, "calls": calls})
+def count_call(work: UnitOfWork, called: Ticket, calls: int) -> None:
+    """Store how many regular tickets a counter has called since its last priority call, now that it has called this one.
+
+    The day's row is locked.
+    """
+    work.later(_COUNT_CALL, {**_of_call(called, called.version), "calls": calls})
+
+
+def give_back_call(work: UnitOfWork, called: Ticket) -> None:
+    """Let a counter's count be what it was before it called this ticket, if that was its newest call that counted.
+
+    The day's row is locked; recalls have counted the ticket's versions on, and nothing else has as long as it is called.
+    """
+    work.later(_GIVE_BACK_CALL, _of_call(called, called.version - called.recalls))
+
+
+def _of_call(called: Ticket, version: int) -> dict[str, Any]:
+    day = {"site": called.site, "business_date": called.business_date}
+    return {**day, "counter": called.counter, "ticket": called.id, "version": version}
 
 
 def lock_day(work: UnitOfWork, site: str, business_date: date) -> None:

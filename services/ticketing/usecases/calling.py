@@ -22,28 +22,34 @@ def call_next(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any] | None:
     today = domain.business_date(work.now, site["timezone"])
     domain.check_calls(found.status if found.business_date == today else None, counter["id"])
     store.lock_day(work, site["id"], today)
-    ticket, open_there = _next(work, site, today, services, counter["id"])
+    ticket, open_there, regular_calls = _next(work, site, today, services, counter["id"])
     _check_counter_free(open_there, site, today)
     if ticket is None:
         return None
     _expire_overtaken(work, open_there, site, today)
-    return keep(work, domain.changed(ticket, "call", work.now, actor=actor.id, counter=counter["id"]), "call")
+    called = domain.changed(ticket, "call", work.now, actor=actor.id, counter=counter["id"])
+    if regular_calls is not None:
+        store.count_call(work, called, regular_calls)
+    return keep(work, called, "call")
 
 
 def _next(
     work: UnitOfWork, site: Mapping[str, Any], today: date, services: Sequence[str], counter: str
-) -> tuple[Ticket | None, list[Ticket]]:
-    """Return who is next by the site's policy, locked, and who is at the counter now. The day is locked."""
+) -> tuple[Ticket | None, list[Ticket], int | None]:
+    """Return who is next by the site's policy, locked, who is at the counter now, and what the counter will have counted.
+
+    That is how many regular tickets it has called since its last priority call, ``None`` where the policy counts nothing.
+    The day is locked.
+    """
     policy = domain.policy_of(site)
     if policy.is_strict:
-        return store.next_and_at_counter(work, site["id"], today, services, counter)
+        return *store.next_and_at_counter(work, site["id"], today, services, counter), None
     heads = store.heads_and_at_counter(work, site["id"], today, services, counter)
     k = policy.regular_per_priority
     calls = k if heads.regular_calls is None else heads.regular_calls  # a counter begins with the priority lane
     chosen = domain.next_of(heads.priority, heads.regular, calls, policy, work.now)
-    if chosen is not None and k:
-        store.keep_regular_calls(work, site["id"], today, counter, min(calls + 1, k) if chosen.lane == "regular" else 0)
-    return chosen, heads.at_counter
+    counted = None if chosen is None or not k else min(calls + 1, k) if chosen.lane == "regular" else 0
+    return chosen, heads.at_counter, counted
 
 
 def call_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,10 @@ _AHEAD = timedelta(microseconds=1)
 def undo_call(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """Let a ticket that was called by mistake wait in its old place, as long as the site's policy allows."""
     ticket, site = on_open_day(work, data["id"], "undo-call")
-    domain.check_undo(ticket, work.now, domain.policy_of(site).undo_call_seconds)
+    policy = domain.policy_of(site)
+    domain.check_undo(ticket, work.now, policy.undo_call_seconds)
+    if policy.regular_per_priority:
+        store.give_back_call(work, ticket)
     change(work, ticket, "undo-call", recalls=0)
     return viewed(work, ticket.id)
 

@@ -93,3 +93,42 @@ def test_eight_counters_at_once_call_everybody_once(mall):
     served = [ticket for of_counter in together(8, work) for ticket in of_counter]
     assert sorted(served) == sorted(ticket["id"] for ticket in mall.tickets())
     check_books(mall)
+
+
+class TestCallsThatWereMistakes:
+    def test_an_undone_priority_call_is_no_call_of_the_counter(self, mall):
+        mall.open_site(policy={**POLICY, "regular_per_priority": 2})
+        fill(mall, 5, 3)
+        assert lanes(mall, mall.first, 3) == "PRR"
+        mall.undo_call(mall.call_next(mall.first))
+        assert lanes(mall, mall.first, 4) == "PRRP"
+
+    def test_nor_is_an_undone_regular_call(self, mall):
+        mall.open_site(policy={**POLICY, "regular_per_priority": 2})
+        fill(mall, 5, 3)
+        assert lanes(mall, mall.first, 2) == "PR"
+        for _ in range(2):
+            mall.undo_call(mall.call_next(mall.first))
+        assert lanes(mall, mall.first, 3) == "RPR"
+
+    def test_nor_the_first_one_of_the_day(self, mall):
+        mall.open_site(policy={**POLICY, "regular_per_priority": 1})
+        fill(mall, 2, 2)
+        mall.undo_call(mall.recall(mall.call_next(mall.first)))
+        assert lanes(mall, mall.first, 4) == "PRPR"
+
+    def test_a_call_out_of_turn_never_counted_so_nothing_is_given_back(self, mall):
+        mall.open_site(policy={**POLICY, "regular_per_priority": 2})
+        fill(mall, 5, 3)
+        assert lanes(mall, mall.first, 3) == "PRR"
+        called = mall.call_next(mall.first)  # priority: two regular calls are due
+        mall.undo_call(mall.call_ticket(mall.send_back(called, position="first"), mall.first))
+        assert lanes(mall, mall.first, 3) == "RRP"
+
+    def test_what_another_counter_counts_stays(self, mall):
+        mall.open_site(policy={**POLICY, "regular_per_priority": 1})
+        second = mall.counter(2, mall.ktp)
+        fill(mall, 4, 4)
+        assert (lanes(mall, mall.first, 1), lanes(mall, second, 2)) == ("P", "PR")
+        mall.undo_call(mall.call_next(mall.first))
+        assert (lanes(mall, second, 2), lanes(mall, mall.first, 2)) == ("PR", "RP")
