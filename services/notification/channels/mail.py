@@ -26,7 +26,7 @@ from services.chassis.time_limit import TimeLimitExceeded, time_limit
 from services.notification import store
 from services.notification.channels import settling
 from services.notification.channels.channel import Attempt, HandOver, Parcel
-from services.notification.domain import MAIL_RETRIES, Outcome, Places, Retries, letter_of, text_of
+from services.notification.domain import MAIL_RETRIES, Outcome, Places, Retries, letter_of, text_of, wording_of
 
 log = get_logger(__name__)
 
@@ -111,7 +111,8 @@ class MailChannel:
         places = Places(content["site_name"], content["counter_name"])
         notice = text_of(content["kind"], content["parameters"], places, content["locale"])
         link = f"{self._public_url}/v1/{parcel.regency}/subscriptions/{content['subscription']}/unsubscribe" if self._public_url else None
-        letter = letter_of(content["kind"], notice, content["parameters"]["number"], content["locale"], public_url=self._public_url)
+        wording, number = wording_of(content["kind"], content["parameters"]), content["parameters"]["number"]
+        letter = letter_of(wording, notice, number, content["locale"], public_url=self._public_url)
         message = EmailMessage(policy=SMTP)
         message["From"] = self._from
         message["To"] = recipient

@@ -14,11 +14,12 @@ from services.notification.domain.deliveries import (
     verdict_of_status,
 )
 from services.notification.domain.mail import Letter, letter_of, masked
-from services.notification.domain.notices import KINDS, Places, parameters_of, text_of
+from services.notification.domain.notices import KINDS, Places, parameters_of, text_of, wording_of
 from services.notification.domain.signatures import key_of, new_secret, signature_of, signed_headers
-from services.notification.domain.wishes import filters_of, wants
+from services.notification.domain.wishes import CLOCKS_APART, filters_of, wants
 
 __all__ = [
+    "CLOCKS_APART",
     "ENDED_TICKET_STATES",
     "KINDS",
     "MAIL_RETRIES",
@@ -44,4 +45,5 @@ __all__ = [
     "text_of",
     "verdict_of_status",
     "wants",
+    "wording_of",
 ]

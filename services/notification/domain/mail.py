@@ -13,19 +13,20 @@ class Letter:
     text: str
 
 
-def letter_of(kind: str, notice: str, number: str, locale: str, *, public_url: str) -> Letter:
+def letter_of(wording: str, notice: str, number: str, locale: str, *, public_url: str) -> Letter:
     """Return the letter that carries a notice; a completed service invites to the satisfaction survey.
 
-    :param notice: the notice's text in the same language.
+    :param wording: of the notice (:func:`services.notification.domain.notices.wording_of`).
+    :param notice: its text in the same language.
     :param public_url: where the platform is reached; empty when that is not known.
     """
     english = locale == "en"
     paragraphs = [notice]
-    if kind == "completed" and public_url:
+    if wording == "completed" and public_url:
         invitation = _SURVEY_EN if english else _SURVEY_ID
         paragraphs.append(invitation.format(url=public_url))
     paragraphs.append(_WHY_EN if english else _WHY_ID)
-    subject = (_SUBJECTS_EN if english else _SUBJECTS_ID)[kind].format(number=number)
+    subject = (_SUBJECTS_EN if english else _SUBJECTS_ID)[wording].format(number=number)
     return Letter(subject, "\n\n".join(paragraphs) + "\n")
 
 
@@ -42,6 +43,7 @@ _SUBJECTS_ID = {
     "recalled": "Nomor {number} dipanggil ulang",
     "no_show": "Nomor {number} sudah dipanggil",
     "cancelled": "Nomor {number} dibatalkan",
+    "transferred": "Nomor {number} dialihkan ke layanan lain",
     "expired": "Nomor {number} tidak berlaku lagi",
     "completed": "Nomor {number} selesai dilayani",
 }
@@ -51,6 +53,7 @@ _SUBJECTS_EN = {
     "recalled": "Number {number} is called again",
     "no_show": "Number {number} was called",
     "cancelled": "Number {number} has been cancelled",
+    "transferred": "Number {number} has been transferred to another service",
     "expired": "Number {number} is no longer valid",
     "completed": "Number {number} has been served",
 }

@@ -33,8 +33,14 @@ class Places:
 
 def parameters_of(ticket: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the texts need of a public ticket: number, site, counter, outcome, who cancelled; nothing about the person."""
-    outcome = "referred" if ticket["status"] == "transferred" else ticket["outcome"]
-    return {**{name: ticket[name] for name in ("number", "site", "counter", "cancelled_by")}, "outcome": outcome}
+    parameters = {name: ticket[name] for name in ("number", "site", "counter", "outcome", "cancelled_by")}
+    # The release before reads the outcome, and knows no text for a transfer.
+    return {**parameters, "outcome": "referred", "transferred": True} if ticket["status"] == "transferred" else parameters
+
+
+def wording_of(kind: str, parameters: Mapping[str, Any]) -> str:
+    """Return whose words a notice has: those of its kind, or ``transferred`` for a ticket that ended in another one."""
+    return "transferred" if parameters.get("transferred") else kind
 
 
 def text_of(kind: str, parameters: Mapping[str, Any], places: Places, locale: str) -> str:
@@ -42,12 +48,13 @@ def text_of(kind: str, parameters: Mapping[str, Any], places: Places, locale: st
 
     A place whose name is not known is called by its id: the site ``sukadana``, the counter ``loket 05``.
     """
-    if kind == "completed":
+    wording = wording_of(kind, parameters)
+    if wording == "completed":
         indonesian, english = _COMPLETED[parameters["outcome"] or "done"]
     elif kind == "cancelled" and parameters.get("cancelled_by") == "closure":  # notices of an earlier release lack the member
         indonesian, english = _CLOSED
     else:
-        indonesian, english = _TEXTS[kind]
+        indonesian, english = _TEXTS[wording]
     template = english if locale == "en" else indonesian
     return template.format(
         number=parameters["number"],
@@ -82,6 +89,10 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "cancelled": (
         "Nomor {number} di {site} telah dibatalkan.",
         "Number {number} at {site} has been cancelled.",
+    ),
+    "transferred": (
+        "Nomor {number} di {site} dialihkan ke layanan lain. Nomor baru Anda menyusul; Anda tidak perlu mengambil nomor lagi.",
+        "Number {number} at {site} has been transferred to another service. Your new number follows; you need not take one again.",
     ),
     "expired": (
         "Nomor {number} di {site} tidak berlaku lagi karena hari layanan telah berakhir. Silakan ambil nomor baru.",

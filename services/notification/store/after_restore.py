@@ -16,14 +16,22 @@ _DOUBT_LETTERS = sa.text("""
 # What stands in the inbox may be anything: an event that nobody can handle must not hinder a restore.
 _PASS_OVER = sa.text("""
     WITH told AS (
-        SELECT payload->'data'->'ticket'->>'id' AS ticket, max(
+        SELECT payload->'data'->'ticket'->>'id' AS ticket, max(payload->'data'->'ticket'->>'visit') AS visit, max(
             CASE jsonb_typeof(payload->'data'->'ticket'->'version')
                 WHEN 'number' THEN CAST(payload->'data'->'ticket'->>'version' AS numeric) END
         ) AS version
         FROM inbox WHERE status = 'failed' GROUP BY 1
+    ), passed_over AS (
+        UPDATE subscription SET from_version = CAST(least(told.version, 2147483647) AS integer) FROM told
+        WHERE CAST(subscription.ticket AS text) = told.ticket AND subscription.from_version < told.version
     )
-    UPDATE subscription SET from_version = CAST(least(told.version, 2147483647) AS integer) FROM told
-    WHERE CAST(subscription.ticket AS text) = told.ticket AND subscription.from_version < told.version
+    INSERT INTO subscription (id, ticket, visit, follows, address, address_hash, masked, locale, kinds, from_version, created_at)
+    SELECT gen_random_uuid(), CAST(told.ticket AS uuid), made.visit, made.id, address, address_hash, masked, locale, kinds,
+        CAST(least(told.version, 2147483647) AS integer), created_at
+    FROM told JOIN subscription made ON CAST(made.visit AS text) = told.visit AND CAST(made.ticket AS text) <> told.ticket
+    WHERE follows IS NULL AND told.version > 0
+        AND told.ticket ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+    ON CONFLICT (ticket, address_hash) DO NOTHING
 """)
 
 _FORGET_HINTS = sa.text("DELETE FROM platform.delivery_hint WHERE regency = :regency")

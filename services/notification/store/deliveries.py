@@ -53,7 +53,8 @@ _PLAN_MAIL = sa.text("""
     SELECT 'email', id, CAST(:event_id AS uuid), :type, ticket, :version,
         CASE WHEN :news THEN 'pending' ELSE 'superseded' END,
         CASE WHEN :news THEN CAST(:now AS timestamptz) END, :now, CASE WHEN NOT :news THEN CAST(:now AS timestamptz) END
-    FROM subscription WHERE ticket = CAST(:ticket AS uuid) AND :kind = ANY(kinds) AND from_version < :version
+    FROM subscription WHERE ticket = CAST(:ticket AS uuid) AND from_version < :version
+        AND (:kind = ANY(kinds) OR :new_number AND follows IS NOT NULL)
     ON CONFLICT (subscription, version) DO NOTHING
 """)
 
@@ -221,10 +222,13 @@ def plan_ping(work: UnitOfWork, webhook: str, *, event_id: str, type: str, body:
     return planned
 
 
-def plan_mail(work: UnitOfWork, *, event_id: str, type: str, ticket: str, version: int, kind: str, news: bool) -> int:
-    """Plan a notice for every address that wants it, once; one that is no news any more is only written down."""
+def plan_mail(work: UnitOfWork, *, event_id: str, type: str, ticket: str, version: int, kind: str, news: bool, new_number: bool) -> int:
+    """Plan a notice for every address that wants it, once; one that is no news any more is only written down.
+
+    :param new_number: somebody's number has become this one, which whoever wanted anything of that visit has to know.
+    """
     row = {"event_id": event_id, "type": type, "ticket": ticket, "version": version, "kind": kind, "news": news}
-    return work.execute(_PLAN_MAIL, {**row, "now": work.now}).rowcount
+    return work.execute(_PLAN_MAIL, {**row, "new_number": new_number, "now": work.now}).rowcount
 
 
 def supersede(work: UnitOfWork, ticket: str, version: int) -> int:

@@ -1,8 +1,14 @@
-"""Subscriptions to the notices of a ticket, and what its letters are written from."""
+"""Subscriptions: an address that is told of the tickets of a visit, one row for each ticket.
+
+One row is what somebody made. Those of the visit's other tickets follow it: made when the ticket is first heard of,
+changed and erased with it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,36 +18,83 @@ from services.chassis.database import UnitOfWork
 
 Row = dict[str, Any]
 
-_LOCK_TICKET = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_LOCK_VISIT = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
-_OF_TICKET = sa.text("""
-    SELECT id, address_hash FROM subscription WHERE ticket = CAST(:ticket AS uuid)
+_OF_VISIT = sa.text("""
+    SELECT CAST(id AS text) AS id, CAST(ticket AS text) AS ticket, CAST(coalesce(follows, id) AS text) AS made, address_hash
+    FROM subscription WHERE visit = CAST(:visit AS uuid) OR ticket = CAST(:ticket AS uuid)
 """)
 
 _ADD = sa.text("""
-    INSERT INTO subscription (id, ticket, address, address_hash, masked, locale, kinds, from_version, created_at)
-    VALUES (CAST(:id AS uuid), CAST(:ticket AS uuid), :address, :address_hash, :masked, :locale, :kinds, :from_version, :created_at)
+    INSERT INTO subscription (id, ticket, visit, follows, address, address_hash, masked, locale, kinds, from_version, created_at)
+    VALUES (CAST(:id AS uuid), CAST(:ticket AS uuid), CAST(:visit AS uuid), CAST(:follows AS uuid), :address, :address_hash, :masked,
+        :locale, :kinds, :from_version, :created_at)
 """)
 
-_CHANGE = sa.text("UPDATE subscription SET locale = :locale, kinds = :kinds WHERE id = CAST(:id AS uuid)")
+# What was made since is told of nothing that happened before; clocks may differ. A wish that is being ended at this
+# moment refuses to be followed (its row is gone): the event is handled again, and finds nobody.
+_FOLLOW = sa.text("""
+    INSERT INTO subscription (id, ticket, visit, follows, address, address_hash, masked, locale, kinds, from_version, created_at)
+    SELECT gen_random_uuid(), given.id, given.visit, made.id, address, address_hash, masked, locale, kinds, 0, created_at
+    FROM json_to_recordset(CAST(:tickets AS json)) AS given(id uuid, visit uuid, made_by timestamptz)
+    JOIN subscription made ON made.visit = given.visit AND made.ticket <> given.id AND follows IS NULL AND created_at <= made_by
+    ORDER BY given.id, made.id
+    ON CONFLICT (ticket, address_hash) DO NOTHING
+""")
+
+_ADD_FOLLOWER = sa.text("""
+    INSERT INTO subscription (id, ticket, visit, follows, address, address_hash, masked, locale, kinds, from_version, created_at)
+    SELECT CAST(:id AS uuid), CAST(:ticket AS uuid), visit, id, address, address_hash, masked, locale, kinds, :from_version, created_at
+    FROM subscription WHERE id = CAST(:made AS uuid)
+""")
+
+_CHANGE = sa.text(
+    "UPDATE subscription SET locale = :locale, kinds = :kinds WHERE id = CAST(:made AS uuid) OR follows = CAST(:made AS uuid)"
+)
 
 _FIND = sa.text("""
     SELECT CAST(id AS text) AS id, CAST(ticket AS text) AS ticket, masked, locale, kinds, created_at
     FROM subscription WHERE id = CAST(:id AS uuid)
 """)
 
-_DELETE = sa.text("DELETE FROM subscription WHERE id = CAST(:id AS uuid)")
+# Those that follow it go with it.
+_DELETE = sa.text("""
+    DELETE FROM subscription WHERE id = (SELECT coalesce(follows, id) FROM subscription WHERE id = CAST(:id AS uuid))
+""")
 
+# Of a visit, when all tickets that were told of have ended: what follows goes with what was made.
 _ERASE = sa.text("""
-    DELETE FROM subscription USING subscription AS doomed LEFT JOIN followed_ticket ON followed_ticket.id = doomed.ticket
-    WHERE subscription.id = doomed.id AND (followed_ticket.ended_at < :ended_before OR doomed.created_at < :made_before)
+    DELETE FROM subscription WHERE follows IS NULL AND (created_at < :made_before OR NOT EXISTS (
+        SELECT FROM subscription AS told LEFT JOIN followed_ticket ON followed_ticket.id = told.ticket
+        WHERE (told.id = subscription.id OR told.follows = subscription.id)
+            AND (followed_ticket.ended_at IS NULL OR followed_ticket.ended_at >= :ended_before)
+    ))
 """)
 
 
-def hashes_of_ticket(work: UnitOfWork, ticket: str) -> dict[str, str]:
-    """Return the subscriptions of a ticket, id by keyed hash; nobody adds one to it until the unit ends."""
-    work.execute(_LOCK_TICKET, {"name": f"subscriptions of {work.regency} {ticket}"})
-    return {row.address_hash: str(row.id) for row in work.execute(_OF_TICKET, {"ticket": ticket})}
+@dataclass(frozen=True)
+class Heard:
+    """A ticket of a visit, and until when somebody must have subscribed to be told of what happened to it."""
+
+    id: str
+    visit: str
+    made_by: datetime
+
+
+@dataclass(frozen=True)
+class Subscribed:
+    """A subscription of a visit; ``made`` is the one that somebody made, itself or the one that it follows."""
+
+    id: str
+    ticket: str
+    made: str
+    address_hash: str
+
+
+def of_visit(work: UnitOfWork, visit: str, ticket: str) -> list[Subscribed]:
+    """Return the subscriptions of a visit, and of one of its tickets; nobody adds one until the unit ends."""
+    work.execute(_LOCK_VISIT, {"name": f"subscriptions of {work.regency} {visit}"})
+    return [Subscribed(**row) for row in work.execute(_OF_VISIT, {"visit": visit, "ticket": ticket}).mappings()]
 
 
 def add(work: UnitOfWork, row: Mapping[str, Any]) -> None:
@@ -49,9 +102,19 @@ def add(work: UnitOfWork, row: Mapping[str, Any]) -> None:
     work.execute(_ADD, dict(row))
 
 
-def change(work: UnitOfWork, id: str, locale: str, kinds: Sequence[str]) -> None:
-    """Change what of a ticket is told, and in which language."""
-    work.execute(_CHANGE, {"id": id, "locale": locale, "kinds": list(kinds)})
+def add_follower(work: UnitOfWork, made: str, *, id: str, ticket: str, from_version: int) -> None:
+    """Let a subscription that somebody made be told of another ticket of its visit, from a version on."""
+    work.execute(_ADD_FOLLOWER, {"made": made, "id": id, "ticket": ticket, "from_version": from_version})
+
+
+def follow(work: UnitOfWork, tickets: Iterable[Heard]) -> None:
+    """Let the subscriptions of other tickets of their visits follow to these, which are followed and locked."""
+    work.later(_FOLLOW, {"tickets": json.dumps([vars(ticket) for ticket in tickets], default=str)})
+
+
+def change(work: UnitOfWork, made: str, locale: str, kinds: Sequence[str]) -> None:
+    """Change what is told of a visit, and in which language."""
+    work.execute(_CHANGE, {"made": made, "locale": locale, "kinds": list(kinds)})
 
 
 def find(work: UnitOfWork, id: str) -> Row | None:
@@ -61,10 +124,10 @@ def find(work: UnitOfWork, id: str) -> Row | None:
 
 
 def delete(work: UnitOfWork, id: str) -> None:
-    """Erase a subscription, its address, and what was on its way to it."""
+    """Erase a subscription with all that belong to the same wish, its address, and what was on its way to it."""
     work.execute(_DELETE, {"id": id})
 
 
 def erase(work: UnitOfWork, *, ended_before: datetime, made_before: datetime) -> int:
-    """Erase subscriptions of tickets that ended before an instant, and those that are too old; return how many."""
+    """Erase subscriptions of visits whose tickets ended before an instant, and those that are too old; return how many were made."""
     return work.execute(_ERASE, {"ended_before": ended_before, "made_before": made_before}).rowcount

@@ -49,8 +49,9 @@ _AUDIENCE = sa.text("""
             'sound', status = 'active' AND failures = 0
         )) FROM webhook WHERE events && CAST(:filters AS text[])
     ) AS webhooks, (
-        SELECT json_object_agg(id, version) FROM followed_ticket
-        WHERE id = ANY(CAST(:tickets AS uuid[])) AND EXISTS (SELECT FROM subscription WHERE ticket = followed_ticket.id)
+        SELECT json_object_agg(id, version)
+        FROM json_to_recordset(CAST(:tickets AS json)) AS given(id uuid, visit uuid) JOIN followed_ticket USING (id)
+        WHERE EXISTS (SELECT FROM subscription WHERE ticket = given.id OR subscription.visit = given.visit)
     ) AS subscribed
 """)
 
@@ -103,9 +104,9 @@ class Version:
 
 @dataclass(frozen=True)
 class Audience:
-    """Who may want to hear: webhooks with such filters, and the subscribers of some of the tickets.
+    """Who may want to hear: webhooks with such filters, and the subscribers of some of the tickets or their visits.
 
-    ``subscribed``: of each ticket with subscribers the newest version that has been heard of. ``webhooks``: all that is
+    ``subscribed``: of each ticket whose visit has subscribers the newest version that has been heard of. ``webhooks``: all that is
     needed to post to them, and whether they are ``sound``: not paused, and not known to fail.
     """
 
@@ -130,9 +131,13 @@ def follow(work: UnitOfWork, tickets: Mapping[str, Version]) -> None:
     work.later(_FOLLOW, {"tickets": json.dumps(rows, default=str)})
 
 
-def audience_of(work: UnitOfWork, tickets: Sequence[str], filters: Collection[str]) -> Audience:
-    """Return webhooks with such filters and who may want to hear of tickets: surely all, if the tickets are followed and locked."""
-    found = work.execute(_AUDIENCE, {"tickets": list(tickets), "filters": sorted(filters), "now": work.now}).one()
+def audience_of(work: UnitOfWork, tickets: Mapping[str, str], filters: Collection[str]) -> Audience:
+    """Return webhooks with such filters and who may want to hear of tickets: surely all, if the tickets are followed and locked.
+
+    :param tickets: the visit of each.
+    """
+    given = json.dumps([{"id": ticket, "visit": visit} for ticket, visit in tickets.items()])
+    found = work.execute(_AUDIENCE, {"tickets": given, "filters": sorted(filters), "now": work.now}).one()
     return Audience(found.webhooks or [], found.subscribed or {})
 
 

@@ -11,7 +11,7 @@ from services.chassis.events import Envelope
 from services.chassis.following import known_data
 from services.contracts.notification import MOST_NOTICES
 from services.notification import domain, store
-from services.notification.domain import Places
+from services.notification.domain import CLOCKS_APART, Places
 from services.notification.usecases.planning import Courier, Heard, filters_of, plan_for_webhooks
 
 # --- Queries -------------------------------------------------------------------------------------------------------
@@ -54,7 +54,8 @@ def apply_ticket_events(work: UnitOfWork, events: Sequence[Envelope], courier: C
     if newest:
         store.follow(work, newest)
     # Asked after the tickets were locked: who subscribes to one of them was before us, or begins behind these events.
-    subscribed = _hear(work, heard, list(newest), courier)
+    subscribed = _hear(work, heard, {ticket["id"]: ticket["visit"] for _, ticket in of_tickets}, courier)
+    _follow_visits(work, of_tickets, subscribed)
     noticed = [(event, ticket, domain.KINDS[event.type]) for event, ticket in of_tickets if event.type in domain.KINDS]
     if noticed:
         store.keep_notices(
@@ -63,13 +64,27 @@ def apply_ticket_events(work: UnitOfWork, events: Sequence[Envelope], courier: C
     _tell_subscribers(work, noticed, newest, subscribed)
 
 
+def _follow_visits(work: UnitOfWork, of_tickets: Sequence[tuple[Envelope, dict[str, Any]]], subscribed: Mapping[str, int]) -> None:
+    """Let who wants to be told of a visit be told of this ticket of it, too. What is told anew is no news."""
+    heard = {
+        ticket["id"]: store.mail.Heard(ticket["id"], ticket["visit"], event.time + CLOCKS_APART)
+        for event, ticket in sorted(of_tickets, key=lambda each: each[0].time)
+        if ticket["id"] in subscribed and not event.replayed
+    }
+    if heard:
+        store.mail.follow(work, heard.values())
+
+
 def _tell_subscribers(
     work: UnitOfWork,
     noticed: Sequence[tuple[Envelope, dict[str, Any], str]],
     newest: Mapping[str, store.Version],
     subscribed: Mapping[str, int],
 ) -> None:
-    """Withdraw letters that are no news any more, and plan new ones. ``subscribed``: newest version by ticket with subscribers."""
+    """Withdraw letters that are no news any more, and plan new ones.
+
+    :param subscribed: newest version by ticket whose visit has subscribers.
+    """
     for ticket, version in subscribed.items():
         if newest[ticket].number == version:
             withdrawn = store.deliveries.supersede(work, ticket, version)
@@ -86,6 +101,7 @@ def _tell_subscribers(
                 version=told["version"],
                 kind=kind,
                 news=told["version"] == newest_version,
+                new_number=event.type == "ticket.issued" and told["transferred_from"] is not None,
             )
     if planned:
         store.hints.leave(work, work.now)
@@ -94,7 +110,7 @@ def _tell_subscribers(
 def apply_catalog_event(work: UnitOfWork, event: Envelope, courier: Courier | None = None) -> None:
     """Keep the names of sites and counters up to date; an older version than the one kept changes nothing."""
     data = known_data(event)
-    _hear(work, [(event, data)], [], courier)
+    _hear(work, [(event, data)], {}, courier)
     for kind in ("site", "counter"):
         if kind in data:
             store.keep_place_name(work, kind, data[kind]["id"], data[kind]["name"], data[kind]["version"])
@@ -102,11 +118,14 @@ def apply_catalog_event(work: UnitOfWork, event: Envelope, courier: Courier | No
 
 def apply_other_event(work: UnitOfWork, event: Envelope, courier: Courier | None = None) -> None:
     """Pass an event on to webhooks; nothing of it is kept here."""
-    _hear(work, [(event, known_data(event))], [], courier)
+    _hear(work, [(event, known_data(event))], {}, courier)
 
 
-def _hear(work: UnitOfWork, heard: Heard, tickets: Sequence[str], courier: Courier | None) -> Mapping[str, int]:
-    """Plan events for webhooks; return the newest version heard of by ticket with subscribers."""
+def _hear(work: UnitOfWork, heard: Heard, tickets: Mapping[str, str], courier: Courier | None) -> Mapping[str, int]:
+    """Plan events for webhooks; return the newest version heard of by ticket whose visit has subscribers.
+
+    :param tickets: the visit of each.
+    """
     audience = store.audience_of(work, tickets, filters_of(heard))
     if audience.webhooks:
         plan_for_webhooks(work, heard, audience.webhooks, courier)

@@ -1,4 +1,6 @@
-"""Subscriptions: an address that is told about one ticket. Who holds the ticket's token decides; staff see it masked.
+"""Subscriptions: an address that is told about a ticket, and about what follows it in the same visit.
+
+Who holds the ticket's token decides; staff see the address masked.
 
 Ticketing knows whether a token fits, so it is asked first, outside of any transaction; what it answers goes into the
 command as ``ticket``.
@@ -20,11 +22,13 @@ OPEN_TICKET_STATES = ("reserved", "waiting", "called", "serving", "on_hold", "no
 """Something can still be told of these; a no-show may rejoin."""
 
 MOST_ADDRESSES = 3
-"""Per ticket: the citizen, and who helps. More would be a way to send mail to strangers."""
+"""Per visit: the citizen, and who helps. More would be a way to send mail to strangers."""
 
 
 def create_subscription(work: UnitOfWork, data: dict[str, Any], ticket: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """Tell an address about a ticket from its present version on; the same address again: change kinds and language.
+    """Tell an address about a ticket from its present version on, and about the other tickets of its visit.
+
+    The same address again, for whichever of them: change kinds and language.
 
     :param ticket: the ticket as ticketing answered who holds its token.
     :raises Busy: a newer event of the ticket came in between and found nobody to tell; the caller's repeat asks ticketing anew.
@@ -35,18 +39,25 @@ def create_subscription(work: UnitOfWork, data: dict[str, Any], ticket: dict[str
         raise DomainError("ticket_state_conflict", status=ticket["status"], allowed=list(OPEN_TICKET_STATES))
     keyring, address = Keyring(settings.required_encryption_keys()), _normal(data["email"])
     hashes = keyring.hashes(address, ADDRESS_PURPOSE)
-    present = store.mail.hashes_of_ticket(work, ticket["id"])
-    known = next((present[each] for each in hashes if each in present), None)
-    if known is not None:
-        store.mail.change(work, known, data["locale"], data["kinds"])
-        return _found(work, known)
+    present = store.mail.of_visit(work, ticket["visit"], ticket["id"])
+    known = sorted((each for each in present if each.address_hash in hashes), key=lambda each: each.ticket != ticket["id"])
+    if known:
+        store.mail.change(work, known[0].made, data["locale"], data["kinds"])
+        if known[0].ticket == ticket["id"]:
+            return _found(work, known[0].id)
     if store.newest_heard(work, ticket["id"]) > ticket["version"]:
         raise Busy("the ticket has just changed")
-    if len(present) >= MOST_ADDRESSES:
+    added = str(uuid.uuid4())
+    if known:
+        store.mail.add_follower(work, known[0].made, id=added, ticket=ticket["id"], from_version=ticket["version"])
+        return _found(work, added)
+    if len({each.made for each in present}) >= MOST_ADDRESSES:
         raise DomainError("subscription_limit_reached", limit=MOST_ADDRESSES)
     row = {
-        "id": str(uuid.uuid4()),
+        "id": added,
         "ticket": ticket["id"],
+        "visit": ticket["visit"],
+        "follows": None,
         "address": keyring.encrypt(address, ADDRESS_PURPOSE),
         "address_hash": hashes[0],
         "masked": domain.masked(address),
@@ -56,7 +67,7 @@ def create_subscription(work: UnitOfWork, data: dict[str, Any], ticket: dict[str
         "created_at": work.now,
     }
     store.mail.add(work, row)
-    return _found(work, row["id"])
+    return _found(work, added)
 
 
 def get_subscription(work: UnitOfWork, id: str) -> dict[str, Any]:
@@ -65,7 +76,7 @@ def get_subscription(work: UnitOfWork, id: str) -> dict[str, Any]:
 
 
 def delete_subscription(work: UnitOfWork, id: str) -> dict[str, Any]:
-    """Erase a subscription and what is on its way to it; answer what it was."""
+    """Erase a subscription, for all tickets of its visit, and what is on its way to it; answer what it was."""
     answer = _found(work, id)
     store.mail.delete(work, id)
     return answer

@@ -134,13 +134,13 @@ def test_an_address_is_shown_masked(address, shown):
 
 
 @pytest.mark.parametrize("locale", ["id", "en"])
-@pytest.mark.parametrize("kind", sorted(KINDS.values()))
-def test_every_letter_names_the_number_and_only_the_last_one_asks_for_an_opinion(kind, locale):
-    letter = letter_of(kind, "The notice.", "E-012", locale, public_url="https://mpp.example.id")
+@pytest.mark.parametrize("wording", sorted({*KINDS.values(), "transferred"}))
+def test_every_letter_names_the_number_and_only_the_last_one_asks_for_an_opinion(wording, locale):
+    letter = letter_of(wording, "The notice.", "E-012", locale, public_url="https://mpp.example.id")
     assert "E-012" in letter.subject
     assert letter.text.startswith("The notice.\n\n")
-    assert ("https://mpp.example.id" in letter.text) == (kind == "completed")
-    assert "://" not in letter_of(kind, "The notice.", "E-012", locale, public_url="").text
+    assert ("https://mpp.example.id" in letter.text) == (wording == "completed")
+    assert "://" not in letter_of(wording, "The notice.", "E-012", locale, public_url="").text
 
 
 class TestTheReceiversProgram:

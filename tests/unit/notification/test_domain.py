@@ -7,7 +7,7 @@ from services.contracts.notification import LOCALES, NOTICE_KINDS
 from services.contracts.schema import PlainText
 from services.contracts.subscriptions import EVENT_TYPES
 from services.contracts.ticketing import OUTCOMES
-from services.notification.domain import KINDS, Places, parameters_of, text_of
+from services.notification.domain import KINDS, Places, letter_of, parameters_of, text_of, wording_of
 
 pytestmark = pytest.mark.unit
 
@@ -70,9 +70,14 @@ def test_every_published_ticket_event_is_told_but_what_happens_face_to_face():
     assert set(KINDS.values()) == set(NOTICE_KINDS)
 
 
-def test_who_was_transferred_was_referred_to_another_service():
+@pytest.mark.parametrize(("locale", "words"), [("id", "dialihkan ke layanan lain"), ("en", "transferred to another service")])
+def test_who_is_sent_on_with_a_new_number_is_told_so_and_not_referred_elsewhere(locale, words):
     transferred = parameters_of(EXAMPLES["ticketing"]["ticket.transferred"]["ticket"])
-    assert text_of("completed", transferred, NAMED, "en") == text_of("completed", {**transferred, "outcome": "referred"}, NAMED, "en")
+    text = text_of("completed", transferred, NAMED, locale)
+    assert words in text
+    assert words in letter_of(wording_of("completed", transferred), text, "E-012", locale, public_url="").subject
+    kept_before = {name: value for name, value in transferred.items() if name != "transferred"}
+    assert text_of("completed", kept_before, NAMED, locale) == text_of("completed", {**CALLED, "outcome": "referred"}, NAMED, locale)
 
 
 def test_parameters_hold_no_more_than_the_texts_need():
