@@ -64,8 +64,6 @@ def close_ended_days(database: Database) -> int:
 def measure_pressure(database: Database, most: int = sys.maxsize) -> None:
     """Set the gauges of every site: who waits and how long, how many tickets are in which state, how many counters there are.
 
-    Where slips are being printed, those that did not come out in time are given up.
-
     :param most: of so many regencies; the next ones have their turn the next time.
     """
     last = _last_measured.get(database, "")
@@ -74,7 +72,7 @@ def measure_pressure(database: Database, most: int = sys.maxsize) -> None:
         with database.regency_work(regency, read_only=True) as work:
             found = store.sites_now(work)
         if any(now.tickets["printing"] for now in found.values()):
-            _give_up_slips(database, regency)
+            give_up_slips(database, regency)
         for site, now in found.items():
             _show(regency, site, now)
 
@@ -86,12 +84,15 @@ def measure_pressure(database: Database, most: int = sys.maxsize) -> None:
     in_every_regency(database, "pressure_measured", measure, in_turn)
 
 
-def _give_up_slips(database: Database, regency: str) -> None:
+def give_up_slips(database: Database, regency: str) -> dict[str, datetime]:
+    """Make a regency's tickets void whose slips did not come out in time; return when the others that are printed are due."""
     with database.regency_work(regency, read_only=True) as work:
-        overdue = usecases.overdue_slips(work)
-    for ticket in overdue:
-        with database.regency_work(regency) as work:
-            usecases.void_overdue(work, ticket)
+        now, slips = work.now, usecases.slips_due(work)
+    for ticket, due in slips.items():
+        if due <= now:
+            with database.regency_work(regency) as work:
+                usecases.void_overdue(work, ticket)
+    return {ticket: due for ticket, due in slips.items() if due > now}
 
 
 def _show(regency: str, site: str, now: store.SiteNow) -> None:

@@ -17,7 +17,7 @@ from services.contracts import ticketing as contracts
 from services.contracts.board import GetSiteDay, GetSiteHeads
 from services.contracts.hours import GetSiteHours
 from services.contracts.subscriptions import TICKETING_CATALOG
-from services.ticketing import closures, rounds, usecases
+from services.ticketing import closures, rounds, slips, usecases
 
 
 class TicketingService(Service):
@@ -29,7 +29,9 @@ class TicketingService(Service):
     @command(contracts.IssueTicket, present=usecases.with_token)
     def issue_ticket(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """Issue a number."""
-        return usecases.issue_ticket(work, data)
+        issued = usecases.issue_ticket(work, data)
+        slips.follow(self.database, work, issued)
+        return issued
 
     @command(contracts.CallNext)
     def call_next(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any] | None:
@@ -84,7 +86,9 @@ class TicketingService(Service):
     @command(contracts.ConfirmPrinting)
     def confirm_printing(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """The slip came out, or did not."""
-        return usecases.confirm_printing(work, data, self.settings.required_ticket_token_secret())
+        ticket = usecases.confirm_printing(work, data, self.settings.required_ticket_token_secret())
+        slips.follow(self.database, work, ticket)
+        return ticket
 
     @command(contracts.CheckIn)
     def check_in(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
@@ -182,6 +186,11 @@ class TicketingService(Service):
     def apply_closures(self) -> None:
         """Tell those who wait of an unforeseen closure."""
         closures.apply_closures(self.database)
+
+    @timer(interval=slips.LOOK_SECONDS)
+    def give_up_slips(self) -> None:
+        """Make void what never came out of a printer."""
+        slips.give_up_overdue(self.database)
 
     @timer(interval=rounds.PRESSURE_SECONDS)
     def measure_pressure(self) -> None:

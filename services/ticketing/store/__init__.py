@@ -45,7 +45,7 @@ from services.ticketing.store.tickets import (
     of_one_visit,
     open_at_counter,
     open_tickets,
-    overdue_printing,
+    printing,
     tickets_by_id,
     update,
 )
@@ -100,8 +100,8 @@ __all__ = [
     "open_at_counter",
     "open_sessions",
     "open_tickets",
-    "overdue_printing",
     "pace",
+    "printing",
     "queue_of",
     "services",
     "session_of_officer",

@@ -30,8 +30,8 @@ _INSERT_TICKET = sa.text("""
         :first_estimate_seconds, :periods, :version)
 """).bindparams(_PERIODS)
 
-_OVERDUE_PRINTING = sa.text("""
-    SELECT CAST(id AS text) FROM ticket WHERE status = 'printing' AND issued_at < :before ORDER BY issued_at LIMIT 500
+_PRINTING = sa.text("""
+    SELECT CAST(id AS text) AS id, issued_at FROM ticket WHERE status = 'printing' ORDER BY issued_at LIMIT :limit
 """)
 _EXPIRED = sa.text("""
     SELECT count(*) FROM ticket WHERE site = :site AND business_date = :business_date AND status = 'expired'
@@ -261,9 +261,9 @@ def open_tickets(work: UnitOfWork, site: str, business_date: date, limit: int) -
     )
 
 
-def overdue_printing(work: UnitOfWork, before: datetime) -> list[str]:
-    """Return the ids of up to 500 tickets that were issued before an instant and whose slips are still being printed."""
-    return list(work.execute(_OVERDUE_PRINTING, {"before": before}).scalars())
+def printing(work: UnitOfWork, limit: int) -> dict[str, datetime]:
+    """Return up to ``limit`` tickets of the regency whose slips are being printed, the earliest first: when each was issued."""
+    return {row.id: row.issued_at for row in work.execute(_PRINTING, {"limit": limit})}
 
 
 def expired_count(work: UnitOfWork, site: str, business_date: date) -> int:

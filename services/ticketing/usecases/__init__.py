@@ -13,7 +13,7 @@ from services.ticketing.usecases.closures import CANCELLING_BATCH, Cancelling, a
 from services.ticketing.usecases.following import apply_catalog_event
 from services.ticketing.usecases.holding import hold_ticket, resume_ticket
 from services.ticketing.usecases.issuing import issue_ticket, with_token
-from services.ticketing.usecases.printing import confirm_printing, overdue_slips, void_overdue
+from services.ticketing.usecases.printing import MOST_PRINTING, PRINTING_TIME, confirm_printing, slips_due, void_overdue
 from services.ticketing.usecases.reading import get_ticket, get_ticket_by_token, list_tickets
 from services.ticketing.usecases.requeueing import rejoin_ticket, return_ticket, set_priority, undo_call
 from services.ticketing.usecases.serving import cancel_ticket, complete_ticket, mark_no_show, start_ticket
@@ -25,6 +25,8 @@ from services.ticketing.usecases.visits import check_in
 __all__ = [
     "CANCELLING_BATCH",
     "CLOSING_BATCH",
+    "MOST_PRINTING",
+    "PRINTING_TIME",
     "SNAPSHOT",
     "Cancelling",
     "Closing",
@@ -50,7 +52,6 @@ __all__ = [
     "list_tickets",
     "mark_no_show",
     "open_counter",
-    "overdue_slips",
     "pause_counter",
     "public_ticket",
     "recall_ticket",
@@ -59,6 +60,7 @@ __all__ = [
     "return_ticket",
     "set_priority",
     "sites_to_look_at",
+    "slips_due",
     "start_ticket",
     "transfer_ticket",
     "undo_call",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.chassis.database import UnitOfWork
@@ -13,6 +13,9 @@ from services.ticketing.usecases.visits import after_leg
 
 PRINTING_TIME = timedelta(minutes=2)
 """So long a slip may take; a ticket that nobody has confirmed by then is void. Its number stays on record."""
+
+MOST_PRINTING = 500
+"""So many slips are looked at in one go."""
 
 
 def confirm_printing(work: UnitOfWork, data: dict[str, Any], secret: str) -> dict[str, Any]:
@@ -30,9 +33,9 @@ def confirm_printing(work: UnitOfWork, data: dict[str, Any], secret: str) -> dic
     return answer(changed, place)
 
 
-def overdue_slips(work: UnitOfWork) -> list[str]:
-    """Return the tickets whose slips were not confirmed in time."""
-    return store.overdue_printing(work, work.now - PRINTING_TIME)
+def slips_due(work: UnitOfWork) -> dict[str, datetime]:
+    """Return when the tickets are given up whose slips are being printed now; the first :data:`MOST_PRINTING` of the regency."""
+    return {ticket: issued_at + PRINTING_TIME for ticket, issued_at in store.printing(work, MOST_PRINTING).items()}
 
 
 def void_overdue(work: UnitOfWork, ticket_id: str) -> None:

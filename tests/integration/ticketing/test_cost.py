@@ -180,7 +180,7 @@ ACTS: dict[str, tuple[Callable[..., Any], set[str], int]] = {
     ),
     "the first page of all": (lambda mall, _, work: usecases.list_tickets(work, {"limit": 10}), {"ticket_listing"}, 11),
     "the turn before all others": (lambda mall, _, work: store.first_turn(work, mall.site, TODAY), {"ticket_of_day"}, WAITING),
-    "slips that never came out": (lambda mall, _, work: store.overdue_printing(work, work.now), {"ticket_printing"}, 0),
+    "slips that never came out": (lambda mall, _, work: store.printing(work, 500), {"ticket_printing"}, 0),
     "the close of day": (lambda mall, _, work: store.open_tickets(work, mall.site, TODAY, 500), {"ticket_open"}, WAITING),
     "how many expired": (lambda mall, _, work: store.expired_count(work, mall.site, TODAY), {"ticket_of_day"}, WAITING),
     "the gauges": (lambda mall, _, work: store.sites_now(work), {"ticket_of_day"}, WAITING),
