@@ -64,7 +64,7 @@ def test_every_network_volume_and_service_that_is_named_is_there_and_every_one_t
     assert set().union(*(service.networks for service in services)) == file.document["networks"].keys()
     assert {name for service in services for name in service.needs} <= {service.name for service in services}
     mounted = {volume.split(":")[0] for service in services for volume in service.raw.get("volumes", [])}
-    assert {name for name in mounted if not name.startswith("./")} == file.document["volumes"].keys()
+    assert {name for name in mounted if not name.startswith(("./", "/"))} == file.document["volumes"].keys()
     assert all((FILE.parent / name).exists() for name in mounted if name.startswith("./"))
 
 
