@@ -4,8 +4,9 @@
 #
 #   sh deploy/native-env.sh ticketing=2 gateway=2
 #
-# A part that is not named runs once; up to nine of each. Run it again for other numbers, and after .env has changed: files are
-# written anew, those of processes that are no longer wanted removed. It starts and stops nothing, and says what to do next.
+# A part that is not named keeps its number, at first one; up to nine of each. Run it again for other numbers, and after .env has
+# changed: files are written anew, those of processes that are no longer wanted removed. It starts and stops nothing, and says what
+# to do next.
 # What a file should hold besides stands in /etc/mpp/PART.extra, which is never changed. CONFIGURATION=folder: instead of /etc/mpp.
 set -eu
 cd "$(dirname "$0")/.."
@@ -20,7 +21,16 @@ value() { # of a variable in .env; a secret without a value is none
 	printf '%s' "$found"
 }
 
-catalog=1 ticketing=1 notification=1 reporting=1 gateway=1
+there() { # files of a part's processes
+	for file in "$folder/$1".env "$folder/$1"-[2-9].env; do [ ! -e "$file" ] || echo "$file"; done
+}
+before=
+for part in catalog ticketing notification reporting gateway; do
+	before="$before $(there "$part" | sed 's|.*/\(.*\).env|mpp@\1|' | tr '\n' ' ')"
+	number="$(there "$part" | wc -l)"
+	[ "$number" -gt 0 ] || number=1
+	eval "$part=$number"
+done
 for word in "$@"; do
 	case "$word" in
 	catalog=[1-9] | ticketing=[1-9] | notification=[1-9] | reporting=[1-9] | gateway=[1-9]) eval "$word" ;;
@@ -115,4 +125,8 @@ echo "Written: one file per process in $folder; Prometheus' targets in $targets.
 echo "Next, once and after an upgrade: .venv/bin/mpp migrate, with the variables of $folder/admin.env. Then start, or restart where .env has changed:"
 echo "  systemctl enable --now$units"
 echo "  systemctl restart caddy"
-echo "and stop what is no longer wanted: systemctl disable --now mpp@PART-NUMBER"
+gone=
+for unit in $before; do
+	case "$units " in *" $unit "*) ;; *) gone="$gone $unit" ;; esac
+done
+[ -z "$gone" ] || echo "and stop what is no longer wanted: systemctl disable --now$gone"

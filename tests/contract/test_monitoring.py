@@ -142,6 +142,21 @@ def test_a_page_that_asks_compose_says_what_to_do_without(name):
     assert all("atively" in line for line in lines), [line for line in lines if "atively" not in line]
 
 
+UNITS = {
+    *("caddy", "mpp@*", "mpp@PART", "mpp@PART*", "mpp@SERVICE*", "mpp@gateway*", "postgresql*", "postgresql@18-main"),
+    *("prometheus-alertmanager", "prometheus-blackbox-exporter", "rabbitmq-server"),
+}
+"""Units of systemd that run after `deploy/operations/native.md` was followed; PART and SERVICE are filled in by the reader."""
+
+
+def test_units_that_pages_name_are_those_that_run():
+    pages = "\n".join(page.read_text() for page in sorted(RUNBOOKS.glob("*.md")))
+    told = re.findall(r"`systemctl (?:start|restart|status|list-units --all) '?([^'`]+)'?`", pages)
+    read = re.findall(r"`journalctl [^`]*-u '?([^'` ]+)", pages)
+    assert len(told) == len(re.findall("`systemctl ", pages)), "in another form than those that are checked"
+    assert {*told, *read} == UNITS
+
+
 def test_every_alert_is_tried_in_silence_and_in_trouble():
     files = [yaml.safe_load(path.read_text()) for path in (MONITORING / "rule_tests").glob("*.yml")]
     cases = [case for file in files for test in file["tests"] for case in test.get("alert_rule_test", [])]

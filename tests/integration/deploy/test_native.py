@@ -1,5 +1,6 @@
 """The platform without containers: the files of its processes, and the page that an operator follows."""
 
+import itertools
 import os
 import re
 import shutil
@@ -23,9 +24,10 @@ SILENT = (
 
 RECORDER = """#!/bin/sh
 echo "${0##*/} $*" >> "$SAID"
-for word in "$@"; do # systemd starts nothing without the file that the unit names, and stops it with that file too
-    case "${0##*/} $word" in
-    "systemctl mpp@"*) [ -r "$CONFIGURATION/${word#mpp@}.env" ] || { echo "$word has no file" >&2; exit 1; } ;;
+for word in "$@"; do # systemd starts nothing without the file that the unit names
+    case "${0##*/} $1 $word" in
+    "systemctl enable mpp@"*|"systemctl restart mpp@"*)
+        [ -r "$CONFIGURATION/${word#mpp@}.env" ] || { echo "$word has no file" >&2; exit 1; } ;;
     esac
 done
 case "${0##*/} $*" in
@@ -82,7 +84,10 @@ def test_no_two_processes_share_a_port_and_all_are_watched_and_reached(checkout)
 def test_fewer_processes_leave_no_file_behind_and_own_settings_stay(checkout):
     native_env(checkout, "ticketing=3")
     (checkout / "etc/notification.extra").write_text("MPP_MAIL_FROM=antrean@example.go.id\n")
-    assert native_env(checkout, "ticketing=2").returncode == 0
+    assert native_env(checkout, "gateway=2").stdout.count("ticketing-3") == 1, "who is not named stays"
+    fewer = native_env(checkout, "ticketing=2")
+    assert "disable --now mpp@ticketing-3\n" in fewer.stdout
+    assert "mpp@gateway-2\n" in fewer.stdout
     assert {path.name for path in (checkout / "etc").glob("ticketing*")} == {"ticketing.env", "ticketing-2.env"}
     assert read_env(checkout / "etc/notification.env")["MPP_MAIL_FROM"] == "antrean@example.go.id"
 
@@ -170,8 +175,10 @@ def test_the_page_can_be_followed(tmp_path):
     assert said.index("systemctl enable --now mpp@ticketing-3") < said.index("systemctl disable --now mpp@ticketing-3")
     upgrade = said[said.index("git checkout v9.8.7") :]
     restarted = [line.rpartition("mpp@")[2] for line in upgrade if line.startswith("systemctl restart mpp@")]
-    assert restarted == [unit.removeprefix("mpp@") for unit in enabled], "every process, one after the other"
+    assert sorted(restarted) == sorted(unit.removeprefix("mpp@") for unit in enabled), "every process, one after the other"
+    assert [part for part, _ in itertools.groupby(unit.partition("-")[0] for unit in restarted)] == list(PARTS)
     assert upgrade.index("mpp migrate") < upgrade.index("systemctl restart mpp@catalog")
+    assert "systemctl disable --now mpp@ticketing-3" in done.stdout, "what is no longer wanted is named"
     for unit, waited in zip(restarted, (line for line in upgrade if "/readyz" in line), strict=True):
         assert waited.endswith(f":{read_env(root / f'etc/mpp/{unit}.env')['MPP_PROBE_PORT']}/readyz")
     assert f"mpp restore {newest} --all --replace" in said
