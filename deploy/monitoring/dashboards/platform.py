@@ -166,6 +166,28 @@ PLATFORM = Dashboard(
             ),
         ),
         (
+            "Disks and the certificate",
+            (
+                panel(
+                    "Free on disks",
+                    "percentunit",
+                    (
+                        "min by (instance, mountpoint) (node_filesystem_avail_bytes / node_filesystem_size_bytes)",
+                        "{{instance}} {{mountpoint}}",
+                    ),
+                    meaning="As the node exporter sees them; told of below a fifth where that is less than 5 GB.",
+                    empty="No node exporter is watched",
+                ),
+                panel(
+                    "The certificate holds for",
+                    "s",
+                    ("probe_ssl_earliest_cert_expiry - time()", "{{instance}}"),
+                    meaning="Renewed by the proxy when a third of its life is left; told of ten days before its end.",
+                    empty="No public address is watched: targets/entrance.yml",
+                ),
+            ),
+        ),
+        (
             "Deliveries",
             (
                 panel(
