@@ -110,13 +110,19 @@ class AccessTokens:
 
 
 def _actor_of(claims: Mapping[str, Any]) -> Actor:
-    subject, role, regency, agencies, site = (claims[name] for name in ("sub", "role", "regency", "agencies", "site"))
+    subject, role, regency, site = (claims[name] for name in ("sub", "role", "regency", "site"))
     if not isinstance(subject, str) or not subject or role not in ROLES:
         raise ValueError("unknown subject or role")
     if (regency is None) != (role == OPERATOR) or not isinstance(regency, str | None):
         raise ValueError("every role but the operator belongs to a regency")
-    if agencies is not None and not (isinstance(agencies, list) and all(isinstance(a, str) for a in agencies)):
-        raise ValueError("agencies must be a list of ids or null")
     if not isinstance(site, str | None):
         raise ValueError("a device stands at one site or at none")
-    return Actor(subject, role, regency, None if agencies is None else tuple(agencies), site)
+    return Actor(subject, role, regency, _ids(claims["agencies"]), site, _ids(claims["counters"]))
+
+
+def _ids(claim: Any) -> tuple[str, ...] | None:
+    if claim is None:
+        return None
+    if not isinstance(claim, list) or not all(isinstance(each, str) for each in claim):
+        raise ValueError("agencies and counters must be lists of ids, or null")
+    return tuple(claim)

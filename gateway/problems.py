@@ -88,12 +88,14 @@ def problem(
             document["errors"] = field_errors(details, language)
         else:
             document[f"current_{name}" if name in _MEMBERS else name] = value
-    return ProblemAnswer(published.status, document, {**_headers_of(code, published.status), **(headers or {})})
+    return ProblemAnswer(published.status, document, {**_headers_of(code, published.status, details), **(headers or {})})
 
 
-def _headers_of(code: str, status: int) -> dict[str, str]:
+def _headers_of(code: str, status: int, details: Mapping[str, Any]) -> dict[str, str]:
     if status == 401:
         return {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"' if code == "token_invalid" else _CHALLENGE}
+    if status == 429 and "retry_after" in details:
+        return {"Retry-After": str(details["retry_after"])}
     if code in _RETRY_SECONDS:
         return {"Retry-After": str(_RETRY_SECONDS[code])}
     return {}

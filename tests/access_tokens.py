@@ -50,6 +50,7 @@ def claims_of(role: str = "officer", regency: str | None = "lampung-timur", **cl
         "role": role,
         "regency": regency,
         "agencies": None,
+        "counters": None,
         "site": None,
         "iat": now,
         "exp": now + 3600,

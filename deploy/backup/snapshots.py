@@ -33,7 +33,8 @@ LOCK_SECONDS = 30
 
 PLATFORM_TABLES = {"catalog": ("account",)}
 """What a backup of everything keeps of the schema `platform`: the operators. All else there is made anew by a restore
-(registry, heads of streams) or means nothing afterwards (outbox, hints, attention, sessions, revocations)."""
+(registry, heads of streams) or means nothing afterwards (outbox, hints, attention, sessions, revocations,
+failed sign-ins, pairings)."""
 
 _ENTER: LiteralString = """
     SELECT now() AS at, facts, chassis_revision, service_revision FROM platform.regency

@@ -12,9 +12,18 @@ from services.contracts.authorisation import PUBLIC
 
 _TAG = "authentication"
 
+_PROOF = ("credentials_invalid", "sign_in_delayed", "account_not_valid")
+
 
 def _session(
-    path: str, operation_id: str, method: str, payload: type[Schema], answer: type[Schema], summary: Text, *problems: str
+    path: str,
+    operation_id: str,
+    method: str,
+    payload: type[Schema],
+    answer: type[Schema],
+    summary: Text,
+    *problems: str,
+    counted: bool = True,
 ) -> Route:
     return Route(
         method="POST",
@@ -22,7 +31,8 @@ def _session(
         operation_id=operation_id,
         summary=summary,
         tag=_TAG,
-        operation=operations.sign_in,
+        # A device that waits asks every few seconds; its code is beyond guessing.
+        operation=operations.sign_in if counted else operations.ask_service,
         rpc=Rpc("catalog", method, payload),
         answer=answer,
         problems=problems,
@@ -37,7 +47,38 @@ AUTHENTICATION_ROUTES = (
         catalog.SignIn,
         catalog.SessionTokens,
         Text("Masuk dengan nama pengguna dan kata sandi", "Sign in with user name and password"),
-        "credentials_invalid",
+        *_PROOF,
+    ),
+    _session(
+        "password",
+        "setPassword",
+        "set_password",
+        catalog.SetPassword,
+        catalog.SessionTokens,
+        Text(
+            "Mengganti kata sandi sendiri, dengan yang sekarang atau dengan kode sekali pakai",
+            "Set one's own password, with the present one or a one-time code",
+        ),
+        *_PROOF,
+    ),
+    _session(
+        "pairing",
+        "beginPairing",
+        "begin_pairing",
+        catalog.BeginPairing,
+        catalog.PairingBegun,
+        Text("Memulai pemasangan perangkat (RFC 8628)", "Begin to pair a device (RFC 8628)"),
+    ),
+    _session(
+        "pairing/token",
+        "claimPairing",
+        "claim_pairing",
+        catalog.ClaimPairing,
+        catalog.SessionTokens,
+        Text("Menanyakan apakah perangkat sudah dipasangkan", "Ask whether the device was paired"),
+        "pairing_pending",
+        "pairing_expired",
+        counted=False,
     ),
     _session(
         "refresh",
@@ -67,6 +108,36 @@ AUTHENTICATION_ROUTES = (
         operation=operations.keys,
         answer=KeySet,
         problems=("service_unavailable",),
+    ),
+    Route(
+        method="POST",
+        path="/v1/{regency}/accounts/{id}/code",
+        operation_id="createCode",
+        summary=Text("Membuat kode sekali pakai untuk kata sandi sebuah akun", "Make a one-time code for the password of an account"),
+        description=Text(
+            "Undangan bagi akun baru, atau pengganti kata sandi yang terlupa: pemilik akun menetapkan kata sandinya sendiri lewat"
+            " `POST /v1/auth/password`. Kode ditampilkan sekali dan berlaku 72 jam; kode sebelumnya gugur.",
+            "An invitation for a new account, or help for who forgot: the owner of the account sets the password with"
+            " `POST /v1/auth/password`. The code is told once and is good for 72 hours; an earlier one is void.",
+        ),
+        tag="accounts",
+        operation=operations.ask_service,
+        rpc=Rpc("catalog", "create_code", catalog.CreateCode),
+        command=True,
+        answer=catalog.OneTimeCode,
+        problems=("account_unknown",),
+    ),
+    Route(
+        method="POST",
+        path="/v1/{regency}/devices/{id}/pair",
+        operation_id="pairDevice",
+        summary=Text("Memasangkan perangkat dengan kode di layarnya", "Pair a device with the code on its screen"),
+        tag="devices",
+        operation=operations.ask_service,
+        rpc=Rpc("catalog", "pair_device", catalog.PairDevice),
+        command=True,
+        answer=catalog.Device,
+        problems=("device_unknown",),
     ),
     *(
         Route(

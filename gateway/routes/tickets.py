@@ -14,8 +14,8 @@ from services.contracts import staffing, ticketing
 TICKETS = "/v1/{regency}/tickets"
 _TAG = "tickets"
 
-_STATE = ("ticket_unknown", "ticket_state_conflict", "agency_forbidden")
-_AT_COUNTER = ("counter_unknown", "counter_inactive", "counter_busy", "counter_not_open", "agency_forbidden")
+_STATE = ("ticket_unknown", "ticket_state_conflict", "agency_forbidden", "counter_forbidden")
+_AT_COUNTER = ("counter_unknown", "counter_inactive", "counter_busy", "counter_not_open", "agency_forbidden", "counter_forbidden")
 
 
 def _action(name: str, method: str, payload: type[Schema], summary: Text, *problems: str) -> Route:
@@ -212,7 +212,7 @@ TICKET_ROUTES = (
             rpc=Rpc("ticketing", f"{action}_counter", payload),
             command=True,
             answer=staffing.CounterSession,
-            problems=("counter_unknown", "counter_inactive", "agency_forbidden", "counter_taken", *problems),
+            problems=("counter_unknown", "counter_inactive", "agency_forbidden", "counter_forbidden", "counter_taken", *problems),
         )
         for action, payload, summary, *problems in (
             ("open", staffing.OpenCounter, Text("Membuka loket", "Open a counter"), "officer_elsewhere"),
@@ -229,7 +229,7 @@ TICKET_ROUTES = (
         operation=operations.ask_service,
         rpc=Rpc("ticketing", "get_desk", staffing.GetDesk),
         answer=staffing.Desk,
-        problems=("counter_unknown", "counter_inactive", "agency_forbidden"),
+        problems=("counter_unknown", "counter_inactive", "agency_forbidden", "counter_forbidden"),
     ),
     Route(
         method="GET",

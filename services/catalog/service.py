@@ -4,7 +4,7 @@ from typing import Any
 
 from nameko.extensions import DependencyProvider
 
-from services.catalog.usecases import entities, loading, regencies, sessions
+from services.catalog.usecases import entities, loading, own_password, pairing, regencies, sessions
 from services.catalog.usecases.snapshot import SNAPSHOT
 from services.chassis.context import CallContext
 from services.chassis.database import PlatformWork, UnitOfWork
@@ -65,6 +65,31 @@ class CatalogService(Service):
     def sign_out(self, context: CallContext, data: Data) -> Data:
         """End a session."""
         return self.sessions.sign_out(self.database, context, data)
+
+    @direct_call(contracts.SetPassword)
+    def set_password(self, context: CallContext, data: Data) -> Data:
+        """Set one's own password."""
+        return own_password.set_password(self.sessions, self.database, context, data)
+
+    @command(contracts.CreateCode, present=own_password.with_code)
+    def create_code(self, work: UnitOfWork, data: Data) -> Data:
+        """Make a code that sets the password of an account."""
+        return own_password.create_code(work, data)
+
+    @direct_call(contracts.BeginPairing)
+    def begin_pairing(self, context: CallContext, data: Data) -> Data:
+        """Begin to pair a device."""
+        return pairing.begin(self.sessions, self.database, context)
+
+    @command(contracts.PairDevice)
+    def pair_device(self, work: UnitOfWork, data: Data) -> Data:
+        """Pair a device with the code that it shows."""
+        return pairing.pair(work, data)
+
+    @direct_call(contracts.ClaimPairing)
+    def claim_pairing(self, context: CallContext, data: Data) -> Data:
+        """Sign a paired device in."""
+        return pairing.claim(self.sessions, self.database, context, data)
 
     @command(contracts.EndSessions)
     def end_sessions(self, work: UnitOfWork, data: Data) -> Data:

@@ -10,25 +10,25 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Actor:
-    """Whoever acts. ``agencies`` is ``None`` for somebody who may act for every agency of the regency, ``site`` for
-    everybody but a device that stands at one site."""
+    """Whoever acts. ``agencies`` is ``None`` for somebody who may act for every agency of the regency, ``counters`` for
+    somebody who may work at any counter of these, ``site`` for everybody but a device that stands at one site."""
 
     id: str | None
     role: str
     regency: str | None = None
     agencies: tuple[str, ...] | None = None
     site: str | None = None
+    counters: tuple[str, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form."""
-        return {"id": self.id, "role": self.role, "regency": self.regency, "agencies": self.agencies, "site": self.site}
+        return {name: getattr(self, name) for name in ("id", "role", "regency", "agencies", "site", "counters")}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Rebuild from :meth:`to_dict`."""
-        agencies = data.get("agencies")
-        bound = None if agencies is None else tuple(agencies)
-        return cls(data.get("id"), data["role"], data.get("regency"), bound, data.get("site"))
+        agencies, counters = (None if data.get(name) is None else tuple(data[name]) for name in ("agencies", "counters"))
+        return cls(data.get("id"), data["role"], data.get("regency"), agencies, data.get("site"), counters)
 
 
 ANONYMOUS = Actor(None, "anonymous")

@@ -28,7 +28,8 @@ class Scope(StrEnum):
     """How much of its regency a rule opens to a caller who is bound to a part of it."""
 
     AGENCY = "agency"
-    """An account that is bound to agencies: their tickets, services and counters only (``agency_forbidden``)."""
+    """An account that is bound to agencies: their tickets, services and counters only (``agency_forbidden``); to counters: these
+    only (``counter_forbidden``)."""
     SITE = "site"
     """A device that stands at one site: that site only (``channel_not_allowed``)."""
     TICKET = "ticket"
@@ -87,6 +88,7 @@ _EVENT_READERS = _only("consumer", "supervisor", "administrator", "auditor")
 
 _CATALOG = {
     **dict.fromkeys(("list_regencies", "get_regency", "sign_in", "refresh_session", "sign_out"), PUBLIC),
+    **dict.fromkeys(("set_password", "begin_pairing", "claim_pairing"), PUBLIC),
     **dict.fromkeys(("list_sites", "list_agencies", "list_services", "list_counters", "list_hours"), PUBLIC),
     **dict.fromkeys(("get_site", "get_agency", "get_service", "get_counter", "get_hours"), PUBLIC),
     **dict.fromkeys(("create_site", "create_agency", "create_service", "create_counter"), _ADMINISTRATORS),
@@ -94,6 +96,7 @@ _CATALOG = {
     **dict.fromkeys(("create_hours", "update_hours"), _OVERSEERS),
     **dict.fromkeys(("list_accounts", "get_account", "list_devices", "get_device"), _AUDITABLE),
     **dict.fromkeys(("create_account", "update_account", "create_device", "update_device", "end_sessions"), _ADMINISTRATORS),
+    **dict.fromkeys(("create_code", "pair_device"), _ADMINISTRATORS),
     **dict.fromkeys(("load_regency", "get_token_state"), _INTERNAL),
 }
 

@@ -29,6 +29,18 @@ RULES: dict[str, tuple[str, str]] = {
     "username_of_another_regency": ("Harus diakhiri dengan @{regency}.", "Must end with @{regency}."),
     "another_regency": ("Harus {regency}.", "Must be {regency}."),
     "password_is_username": ("Harus berbeda dari nama pengguna.", "Must differ from the username."),
+    "password_guessable": (
+        "Terlalu mudah ditebak; rangkai beberapa kata yang tidak berhubungan.",
+        "Too easy to guess; string some unrelated words together.",
+    ),
+    "one_proof": (
+        "Isi salah satu: kata sandi yang sekarang, atau kode sekali pakai.",
+        "Fill in one of two: the present password, or a one-time code.",
+    ),
+    "pairing_code": (
+        "Bukan kode perangkat; ketik kedelapan huruf seperti yang tampil di layarnya.",
+        "Not a device's code; type its eight letters as the screen shows them.",
+    ),
     "demo_password": (
         "Kata sandi percobaan hanya untuk mode embedded; pilih yang lain.",
         "The demonstration's password is for embedded mode only; choose another one.",

@@ -104,6 +104,9 @@ CATALOG = (
         (catalog.SignIn, "session_tokens"),
         (catalog.RefreshSession, "session_tokens"),
         (catalog.SignOut, "sessions_ended"),
+        (catalog.SetPassword, "session_tokens"),
+        (catalog.BeginPairing, "pairing_begun"),
+        (catalog.ClaimPairing, "session_tokens"),
         (catalog.GetTokenState, "token_state"),
     ),
     *_commands(
@@ -123,6 +126,8 @@ CATALOG = (
         (catalog.CreateDevice, "device"),
         (catalog.UpdateDevice, "device"),
         (catalog.EndSessions, "sessions_ended"),
+        (catalog.CreateCode, "one_time_code"),
+        (catalog.PairDevice, "device"),
         (catalog.LoadRegency, "regency_loaded"),
     ),
     *_answers(
@@ -144,6 +149,8 @@ CATALOG = (
         catalog.Device,
         catalog.DevicePage,
         catalog.SessionTokens,
+        catalog.OneTimeCode,
+        catalog.PairingBegun,
         catalog.SessionsEnded,
         catalog.TokenState,
         catalog.RegencyLoaded,

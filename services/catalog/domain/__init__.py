@@ -1,5 +1,6 @@
 """The rules of the catalogue and of who may sign in. Plain calculation; the instant is passed in."""
 
+from services.catalog.domain.accounts import FREE_ATTEMPTS, LONGEST_DELAY, check_account, delay, end_of_validity, is_forgotten
 from services.catalog.domain.catalogue import (
     PASSWORD_MINIMUM,
     PLATFORM,
@@ -18,6 +19,18 @@ from services.catalog.domain.catalogue import (
     missing_reference,
     regency_of,
 )
+from services.catalog.domain.codes import (
+    CODE_LIFE,
+    PAIRING_INTERVAL_SECONDS,
+    PAIRING_LIFE,
+    Pairing,
+    begun_pairing,
+    is_code,
+    one_time_code,
+    read_pairing,
+    shown,
+    typed_pairing_code,
+)
 from services.catalog.domain.sessions import (
     DEVICE_SESSION,
     REPEAT,
@@ -31,16 +44,24 @@ from services.catalog.domain.sessions import (
 )
 
 __all__ = [
+    "CODE_LIFE",
     "DEVICE_SESSION",
+    "FREE_ATTEMPTS",
+    "LONGEST_DELAY",
+    "PAIRING_INTERVAL_SECONDS",
+    "PAIRING_LIFE",
     "PASSWORD_MINIMUM",
     "PLATFORM",
     "REPEAT",
     "STAFF_SESSION",
     "CatalogError",
     "Entity",
+    "Pairing",
     "Session",
     "begun",
+    "begun_pairing",
     "canonical",
+    "check_account",
     "check_agency",
     "check_counter",
     "check_hours",
@@ -49,11 +70,19 @@ __all__ = [
     "check_site",
     "check_username",
     "check_version",
+    "delay",
+    "end_of_validity",
     "invalid",
+    "is_code",
+    "is_forgotten",
     "missing_reference",
+    "one_time_code",
     "outcome_of",
+    "read_pairing",
     "read_refresh_token",
     "refresh_token",
     "regency_of",
     "rotated",
+    "shown",
+    "typed_pairing_code",
 ]

@@ -44,9 +44,9 @@ class Session:
     ended_at: datetime | None = None
 
 
-def begun(account: str, role: str, now: datetime) -> Session:
+def begun(account: str, role: str, now: datetime, identifier: uuid.UUID | None = None) -> Session:
     """Return a new session."""
-    return Session(uuid.uuid4(), account, 1, now, now + lasting(role))
+    return Session(identifier or uuid.uuid4(), account, 1, now, now + lasting(role))
 
 
 def lasting(role: str) -> timedelta:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, Table, cast, literal, null, select, union_all, update
+from sqlalchemy import Label, Select, Table, cast, func, literal, null, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from services.catalog.store import tables as t
@@ -12,7 +12,10 @@ from services.chassis.database import PlatformWork, UnitOfWork, Work
 
 @dataclass(frozen=True)
 class Credentials:
-    """Whom a username names. `agencies` None: all of the regency; `site` None: bound to none."""
+    """Whom a username names. `agencies` None: all of the regency; `counters` None: all of these; `site` None: bound to none.
+
+    `valid_from` and `valid_until` are local dates in the regency's `timezone`; None: open.
+    """
 
     kind: str
     subject: str
@@ -22,6 +25,10 @@ class Credentials:
     version: int
     password_hash: str
     site: str | None = None
+    counters: list[str] | None = None
+    valid_from: str | None = None
+    valid_until: str | None = None
+    timezone: str = "UTC"
 
 
 def find(work: UnitOfWork, username: str) -> Credentials | None:
@@ -34,16 +41,26 @@ def _staff(username: str) -> Select[Any]:
     account = t.account.c
     kind, subject = literal("account").label("kind"), account.id.label("subject")
     nowhere = cast(null(), t.device.c.site.type).label("site")
-    columns = (kind, subject, account.role, account.agencies, account.active, account.version, account.password_hash, nowhere)
-    return select(*columns).where(account.id == username)
+    facts = (account.role, account.agencies, account.active, account.version, account.password_hash)
+    days = (account.counters, account.valid_from, account.valid_until, _timezone())
+    return select(kind, subject, *facts, nowhere, *days).where(account.id == username)
+
+
+def _timezone() -> Label[Any]:
+    known = select(t.regency.c.timezone).scalar_subquery()
+    return func.coalesce(known, "Asia/Jakarta").label("timezone")  # without its facts yet: where most Indonesians live
 
 
 def _devices(username: str) -> Select[Any]:
     """The role of a device is its kind; it acts for every agency."""
-    device, every = t.device.c, cast(null(), t.account.c.agencies.type)
+    device, account = t.device.c, t.account.c
     kind, subject, role = literal("device").label("kind"), device.id.label("subject"), device.kind.label("role")
-    columns = (kind, subject, role, every.label("agencies"), device.active, device.version, device.password_hash, device.site)
-    return select(*columns).where(device.id == username)
+    agencies, counters, begin, end = (
+        cast(null(), column.type).label(column.name)
+        for column in (account.agencies, account.counters, account.valid_from, account.valid_until)
+    )
+    facts = (role, agencies, device.active, device.version, device.password_hash, device.site)
+    return select(kind, subject, *facts, counters, begin, end, _timezone()).where(device.id == username)
 
 
 def find_operator(work: PlatformWork, username: str) -> Credentials | None:
@@ -68,6 +85,13 @@ def replace_operator_hash(work: PlatformWork, credentials: Credentials, password
 def _replace_hash(work: Work, table: Table, credentials: Credentials, password_hash: str) -> None:
     unchanged = (table.c.id == credentials.subject) & (table.c.password_hash == credentials.password_hash)
     work.execute(update(table).where(unchanged).values(password_hash=password_hash))
+
+
+def change_operator_password(work: PlatformWork, credentials: Credentials, password_hash: str) -> None:
+    """Give an operator another password: a new version of the account."""
+    operator = t.operator
+    facts = {"password_hash": password_hash, "version": credentials.version + 1}
+    work.execute(update(operator).where(operator.c.id == credentials.subject).values(**facts))
 
 
 def add_operator(work: PlatformWork, username: str, display_name: str, password_hash: str) -> bool:

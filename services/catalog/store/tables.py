@@ -137,6 +137,9 @@ account = Table(
     Column("role", Text, nullable=False),
     Column("display_name", Text, nullable=False),
     Column("agencies", ARRAY(Text)),  # null: all agencies
+    Column("counters", ARRAY(Text)),  # null: all counters of the agencies
+    Column("valid_from", Id),  # local dates as they are written; null: open
+    Column("valid_until", Id),
     Column("active", Boolean, nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("version", Integer, nullable=False),
@@ -169,6 +172,38 @@ def _sessions(where: MetaData) -> Table:
 
 session = _sessions(REGENCY)
 operator_session = _sessions(PLATFORM)
+
+
+def _failures(where: MetaData) -> Table:
+    return Table(
+        "sign_in_failure",
+        where,
+        Column("account", Id, primary_key=True),
+        Column("failures", Integer, nullable=False),
+        Column("last_at", TIMESTAMP(timezone=True), nullable=False),
+    )
+
+
+sign_in_failure = _failures(REGENCY)
+operator_sign_in_failure = _failures(PLATFORM)
+
+one_time_code = Table(
+    "one_time_code",
+    REGENCY,
+    Column("account", Id, primary_key=True),
+    Column("serial", UUID(as_uuid=True), nullable=False),
+    Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
+)
+
+# Devices that an administrator has paired, until the device has asked.
+pairing = Table(
+    "pairing",
+    PLATFORM,
+    Column("user_code", Text, primary_key=True),
+    Column("regency", Text, nullable=False),
+    Column("device", Id, nullable=False),
+    Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
+)
 
 # Which access tokens are void before they expire: those of a session, or of versions of an account before this one.
 revocation = Table(

@@ -14,7 +14,7 @@ from services.catalog.domain import CatalogError, Entity
 from services.catalog.store import credentials
 from services.catalog.store import entities as store
 from services.catalog.usecases import sessions
-from services.catalog.usecases.passwords import hash_password
+from services.catalog.usecases.passwords import NOBODY, check_password, hash_password
 from services.catalog.usecases.rules import check
 from services.chassis.database import UnitOfWork
 from services.chassis.events import Event
@@ -38,6 +38,8 @@ def add(work: UnitOfWork, kind: str, entity: Entity, password_hash: str | None =
     if in_use(work, kind, entity["id"]):
         raise CatalogError("duplicate_id", id=entity["id"])
     check(work, kind, entity)
+    if kind in SIGNING_IN and password_hash is None:
+        password_hash = NOBODY
     store.add(work, kind, stored(entity, password_hash))
     return publish(work, kind, entity)
 
@@ -103,7 +105,7 @@ def hashed(work: UnitOfWork, password: str | None, username: str) -> str | None:
     """The hash of a new password that satisfies the rule; None for none."""
     if password is None:
         return None
-    domain.check_password(password, username)
+    check_password(password, username)
     return hash_password(password, work.context.remaining())
 
 

@@ -3,7 +3,7 @@
 from services.catalog import domain
 from services.catalog.domain import PLATFORM
 from services.catalog.store import credentials
-from services.catalog.usecases.passwords import DEMO_PASSWORD, demo_hash, hash_password
+from services.catalog.usecases.passwords import DEMO_PASSWORD, check_password, demo_hash, hash_password
 from services.chassis.database import PlatformWork
 
 
@@ -15,5 +15,5 @@ def add_operator(work: PlatformWork, username: str, display_name: str, password:
     domain.check_username(username, PLATFORM)
     if password == DEMO_PASSWORD:
         return credentials.add_operator(work, username, display_name, demo_hash(embedded, work.context.remaining()))
-    domain.check_password(password, username)
+    check_password(password, username)
     return credentials.add_operator(work, username, display_name, hash_password(password, work.context.remaining()))

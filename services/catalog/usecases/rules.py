@@ -55,6 +55,8 @@ def check_hours(work: UnitOfWork, entry: Entity) -> None:
 def check_account(work: UnitOfWork, account: Entity) -> None:
     domain.check_username(account["id"], work.regency)
     require(work, "agencies", "agency", account["agencies"] or [])
+    require(work, "counters", "counter", account["counters"] or [])
+    domain.check_account(account)
 
 
 def check_device(work: UnitOfWork, device: Entity) -> None:

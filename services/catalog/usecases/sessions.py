@@ -2,14 +2,16 @@
 
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from services.catalog import domain
 from services.catalog.domain import PLATFORM, CatalogError, Session
+from services.catalog.store import attempts
 from services.catalog.store import sessions as store
 from services.catalog.store.credentials import Credentials
-from services.catalog.usecases.signing_in import found_in, proven, work_of
+from services.catalog.usecases.signing_in import found_in, proven_by_password, work_of
 from services.catalog.usecases.signing_keys import SigningKeys
 from services.chassis.context import CallContext
 from services.chassis.database import Database, PlatformWork, UnitOfWork
@@ -28,17 +30,22 @@ class Sessions:
     """The use cases of sessions, with the keys that sign."""
 
     def __init__(self, settings: Settings) -> None:
-        self._keys = SigningKeys(settings.required_token_secrets())
+        self.keys = SigningKeys(settings.required_token_secrets())
         self._lifetime = timedelta(seconds=settings.access_token_seconds)
-        self._embedded = settings.embedded
+        self.embedded = settings.embedded
 
     def sign_in(self, database: Database, context: CallContext, data: Mapping[str, Any]) -> dict[str, Any]:
         """Begin a session for whom username and password prove; `credentials_invalid` otherwise."""
-        regency, found = proven(database, context, data, self._embedded)
+        regency, found = proven_by_password(database, context, data["username"], data["password"], self.embedded)
         with work_of(database, context, regency) as work:
-            session = domain.begun(found.subject, found.role, work.now)
-            store.add(work, session)
-            return self._tokens(regency, found, session, work.now)
+            attempts.forget(work, found.subject)
+            return self.begin(work, regency, found)
+
+    def begin(self, work: UnitOfWork | PlatformWork, regency: str, found: Credentials) -> dict[str, Any]:
+        """Begin a session for somebody who was proven; `account_not_valid` outside of the account's days."""
+        session = domain.begun(found.subject, found.role, work.now)
+        store.add(work, session)
+        return self.tokens(regency, found, session, work.now)
 
     def refresh(self, database: Database, context: CallContext, data: Mapping[str, Any]) -> dict[str, Any]:
         """New tokens for the holder of a session's newest refresh token; `session_ended` otherwise.
@@ -55,7 +62,8 @@ class Sessions:
                 if outcome == "rotate":
                     session = domain.rotated(session, found.role, work.now)
                     store.keep(work, session)
-                return self._tokens(regency, found, session, work.now)
+                with suppress(CatalogError):  # outside of the account's days the session ends
+                    return self.tokens(regency, found, session, work.now)
             if session and outcome == "reused":
                 log.warning("refresh_token_reused", regency=regency, session=str(session.id))
             if session:
@@ -88,16 +96,19 @@ class Sessions:
             except DatabaseUnavailable:
                 if server == database.servers[0]:
                     raise
-        return {"keys": list(self._keys.public), "revocations": told}
+        return {"keys": list(self.keys.public), "revocations": told}
 
     def _read(self, token: str) -> tuple[str, uuid.UUID, int]:
-        read = domain.read_refresh_token(self._keys.refresh_secrets, token)
+        read = domain.read_refresh_token(self.keys.refresh_secrets, token)
         if read is None:
             raise CatalogError("session_ended")
         return read
 
-    def _tokens(self, regency: str, found: Credentials, session: Session, now: datetime) -> dict[str, Any]:
-        lifetime = min(self._lifetime, session.expires_at - now)
+    def tokens(self, regency: str, found: Credentials, session: Session, now: datetime) -> dict[str, Any]:
+        """The tokens of a session as the account is now; `account_not_valid` outside of its days."""
+        ends = domain.end_of_validity(found.valid_from, found.valid_until, found.timezone, now)
+        until = session.expires_at if ends is None else min(session.expires_at, ends)
+        lifetime = min(self._lifetime, until - now)
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
@@ -105,19 +116,20 @@ class Sessions:
             "role": found.role,
             "regency": None if regency == PLATFORM else regency,
             "agencies": found.agencies,
+            "counters": found.counters,
             "site": found.site,
             "iat": int(now.timestamp()),
             "exp": int((now + lifetime).timestamp()),
-            "hold": int(min(session.expires_at, now + domain.STAFF_SESSION).timestamp()),
+            "hold": int(min(until, now + domain.STAFF_SESSION).timestamp()),
             "jti": uuid.uuid4().hex,
             "sid": str(session.id),
             "ver": found.version,
         }
         return {
-            "access_token": self._keys.sign(claims),
+            "access_token": self.keys.sign(claims),
             "token_type": "Bearer",
             "expires_in": max(1, int(lifetime.total_seconds())),
-            "refresh_token": domain.refresh_token(self._keys.refresh_secrets[0], regency, session),
+            "refresh_token": domain.refresh_token(self.keys.refresh_secrets[0], regency, session),
             "refresh_expires_in": max(1, int((session.expires_at - now).total_seconds())),
         }
 

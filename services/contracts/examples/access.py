@@ -9,6 +9,9 @@ ACCOUNT: dict[str, Any] = {
     "role": "officer",
     "display_name": "Petugas Loket Dukcapil",
     "agencies": ["CPL"],
+    "counters": ["sukadana-05", "sukadana-06"],
+    "valid_from": None,
+    "valid_until": "2026-12-31",
     "active": True,
     "version": 1,
 }
@@ -17,6 +20,9 @@ SUPERVISOR: dict[str, Any] = {
     "role": "supervisor",
     "display_name": "Penyelia MPP Lampung Timur",
     "agencies": None,
+    "counters": None,
+    "valid_from": None,
+    "valid_until": None,
     "active": True,
     "version": 2,
 }
@@ -30,10 +36,19 @@ DEVICE: dict[str, Any] = {
 
 REFRESH_TOKEN = "lampung-timur.AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfGhIjKl"  # noqa: S105 - opens nothing
 
+DEVICE_CODE = "q0Zr8yT3mXbV5nKc1LwPAGjkw2gAaBcDeFgHiJkLmNoPqRsTuVw"
+
 ACCESS: dict[str, dict[str, Any]] = {
     "sign_in": {"username": "officer@lampung-timur", "password": "rahasia-loket-5"},
     "refresh_session": {"refresh_token": REFRESH_TOKEN},
     "sign_out": {"refresh_token": REFRESH_TOKEN, "everywhere": False},
+    "create_code": {"id": "officer@lampung-timur"},
+    "one_time_code": {"id": "officer@lampung-timur", "code": "7Q4M-0ZKD-9XTB-H3VN", "expires_at": "2026-11-26T09:00:00+07:00"},
+    "set_password": {"username": "officer@lampung-timur", "code": "7Q4M-0ZKD-9XTB-H3VN", "new_password": "kopi pagi di sukadana"},
+    "begin_pairing": {},
+    "pairing_begun": {"device_code": DEVICE_CODE, "user_code": "GRTB-ZXNK", "expires_in": 600, "interval": 3},
+    "pair_device": {"id": "kiosk@oku-timur", "user_code": "GRTB-ZXNK"},
+    "claim_pairing": {"device_code": DEVICE_CODE},
     "end_sessions": {"id": "officer@lampung-timur"},
     "sessions_ended": {"ended": 1},
     "session_tokens": {
@@ -62,7 +77,8 @@ ACCESS: dict[str, dict[str, Any]] = {
         "role": "officer",
         "display_name": "Petugas Loket Dukcapil",
         "agencies": ["CPL"],
-        "password": "rahasia-loket-5",
+        "counters": ["sukadana-05", "sukadana-06"],
+        "valid_until": "2026-12-31",
     },
     "update_account": {"id": "officer@lampung-timur", "if_match": 1, "agencies": ["CPL", "SOS"]},
     "get_account": {"id": "officer@lampung-timur"},
@@ -73,7 +89,6 @@ ACCESS: dict[str, dict[str, Any]] = {
         "id": "kiosk@oku-timur",
         "kind": "kiosk",
         "site": "martapura",
-        "password": "rahasia-kios-1",
     },
     "update_device": {"id": "kiosk@oku-timur", "if_match": 1, "active": False},
     "get_device": {"id": "kiosk@oku-timur"},

@@ -10,6 +10,34 @@ ACCESS_PROBLEMS: dict[str, Problem] = {
         "Periksa keduanya; bila lupa, hubungi administrator MPP.",
         "Check both; if forgotten, ask the administrator of the site.",
     ),
+    "sign_in_delayed": Problem(
+        429,
+        "Terlalu sering salah masuk",
+        "Too many failed sign-ins",
+        "Coba lagi setelah {retry_after} detik. Bila lupa kata sandi, minta kode baru kepada administrator MPP.",
+        "Try again after {retry_after} seconds. If the password is forgotten, ask the administrator of the site for a code.",
+    ),
+    "account_not_valid": Problem(
+        403,
+        "Akun ini tidak berlaku hari ini",
+        "This account is not valid today",
+        "Masa penugasannya belum mulai atau sudah berakhir; hubungi administrator MPP.",
+        "Its assignment has not begun or is over; ask the administrator of the site.",
+    ),
+    "pairing_pending": Problem(
+        400,
+        "Perangkat ini belum dipasangkan",
+        "The device is not paired yet",
+        "Tunggu sampai administrator mengetik kodenya, lalu tanyakan lagi.",
+        "Wait until an administrator has typed the code, and ask again.",
+    ),
+    "pairing_expired": Problem(
+        400,
+        "Kode perangkat sudah tidak berlaku",
+        "The device's code has expired",
+        "Mulai lagi dengan POST /v1/auth/pairing.",
+        "Begin again with POST /v1/auth/pairing.",
+    ),
     "session_ended": Problem(
         401,
         "Sesi Anda sudah berakhir",
@@ -51,6 +79,13 @@ ACCESS_PROBLEMS: dict[str, Problem] = {
         "This belongs to another agency",
         "Petugas hanya melayani loket dan layanan instansinya sendiri.",
         "An officer serves the counters and services of the own agency only.",
+    ),
+    "counter_forbidden": Problem(
+        403,
+        "Anda tidak ditugaskan di loket {counter}",
+        "You are not assigned to counter {counter}",
+        "Pilih loket penugasan Anda, atau minta penyelia mengubahnya.",
+        "Choose a counter of yours, or have an administrator change your assignment.",
     ),
     "channel_not_allowed": Problem(
         403,

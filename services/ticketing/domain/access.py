@@ -50,6 +50,12 @@ def check_agency(agencies: Collection[str] | None, agency: str) -> None:
         raise QueueRefusal("agency_forbidden", agency=agency)
 
 
+def check_counter(counters: Collection[str] | None, counter: str) -> None:
+    """Refuse an officer who is not assigned to this counter (``None``: to all)."""
+    if counters is not None and counter not in counters:
+        raise QueueRefusal("counter_forbidden", counter=counter)
+
+
 def ticket_token(secret: str, ticket_id: str) -> str:
     """Return the citizen's token for a ticket: its id and a keyed hash of it, 32 bytes in base64url.
 

@@ -82,10 +82,11 @@ def recall_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def known_counter(work: UnitOfWork, counter_id: str) -> store.CounterAndSite:
-    """Return a counter and its site; refuses with ``counter_unknown``."""
+    """Return a counter and its site; refuses with ``counter_unknown``, and who is assigned to others."""
     found = store.counter_and_site(work, counter_id)
     if found is None:
         raise DomainError("counter_unknown", counter=counter_id)
+    domain.check_counter(work.context.actor.counters, counter_id)
     return found
 
 

@@ -36,8 +36,16 @@ def check_staffs(work: UnitOfWork, ticket: Ticket | None) -> Ticket:
     """Return a ticket that was found and that this member of staff may act on."""
     if ticket is None:
         raise DomainError("ticket_unknown")
-    domain.check_agency(work.context.actor.agencies, ticket.agency)
+    check_own(work, ticket)
     return ticket
+
+
+def check_own(work: UnitOfWork, ticket: Ticket) -> None:
+    """Refuse staff of another agency, and of other counters while the ticket is at one."""
+    actor = work.context.actor
+    domain.check_agency(actor.agencies, ticket.agency)
+    if ticket.counter is not None and ticket.status in domain.AT_COUNTER_STATES:
+        domain.check_counter(actor.counters, ticket.counter)
 
 
 def on_open_day(work: UnitOfWork, ticket_id: str, command: str) -> tuple[Ticket, Mapping[str, Any]]:
@@ -50,7 +58,7 @@ def on_open_day(work: UnitOfWork, ticket_id: str, command: str) -> tuple[Ticket,
         raise DomainError("ticket_unknown")
     ticket, closed_at = found
     if work.context.actor.role in domain.STAFF_ROLES:
-        domain.check_agency(work.context.actor.agencies, ticket.agency)
+        check_own(work, ticket)
     domain.target_of(ticket, command)
     site = site_of(work, ticket)
     domain.check_day(ticket, domain.business_date(work.now, site["timezone"]))

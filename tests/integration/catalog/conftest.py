@@ -13,6 +13,7 @@ from services.chassis.database import Database
 from services.chassis.events import Envelope, read_log
 from services.chassis.provisioning import Provisioner
 from services.contracts import catalog as contracts
+from tests.integration.catalog.hall import Clock, Hall
 
 MIGRATIONS = Path(services.catalog.__file__).parent / "migrations"
 FACTS = {"code": "18.07", "name": "Kabupaten Uji", "province": "Lampung", "timezone": "Asia/Jakarta", "capital": "Sukadana"}
@@ -97,3 +98,12 @@ def catalogue(database, regency) -> Catalogue:
 def another_catalogue(database, new_regency) -> Catalogue:
     """The same for a second regency."""
     return Catalogue(database, new_regency())
+
+
+@pytest.fixture
+def hall(provisioner, login_url, new_regency) -> Iterator[Hall]:
+    """People and devices that sign in, and a clock that stands still."""
+    clock = Clock()
+    database = Database("catalog", login_url, clock=clock)
+    yield Hall(database, new_regency(), clock)
+    database.close()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-import jwt
 import pytest
 from sqlalchemy.exc import ProgrammingError
 
@@ -15,90 +14,16 @@ from services.catalog.store import sessions as store
 from services.catalog.store import tables
 from services.catalog.usecases import entities, sessions
 from services.catalog.usecases.operators import add_operator
-from services.catalog.usecases.sessions import Sessions
 from services.chassis.context import CallContext
-from services.chassis.database import Database
-from services.chassis.settings import Settings
-from services.contracts import catalog as contracts
+from tests.integration.catalog.hall import NEWER, PASSWORD, SECRET, claims_of
 
 pytestmark = pytest.mark.integration
-
-PASSWORD = "kopi pagi hari"
-SECRET, NEWER = "a secret of the tests, 32 characters or more", "a newer secret of 32 characters or more"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.instant = datetime(2026, 3, 11, 1, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.instant
-
-
-class Hall:
-    """A regency's catalogue with an officer, an administrator and a kiosk, and a clock that stands still."""
-
-    def __init__(self, database: Database, regency: str, clock: Clock) -> None:
-        self.database, self.regency, self.clock = database, regency, clock
-        self.use_cases = self.with_secrets(SECRET)
-        with database.regency_work(regency) as work:
-            for name, role in (("sari", "officer"), ("ketut", "administrator")):
-                facts = {"id": f"{name}@{regency}", "role": role, "display_name": name, "agencies": None, "active": True}
-                entities.create(work, "account", {**facts, "password": PASSWORD})
-            kiosk = {"id": f"kios@{regency}", "kind": "kiosk", "site": None, "active": True}
-            entities.create(work, "device", {**kiosk, "password": PASSWORD})
-
-    def with_secrets(self, *secrets: str) -> Sessions:
-        return Sessions(Settings(token_secrets=secrets))
-
-    def sign_in(self, name: str = "sari") -> dict[str, Any]:
-        username = name if "@" in name else f"{name}@{self.regency}"
-        return self._call("sign_in", contracts.SignIn, username=username, password=PASSWORD)
-
-    def refresh(self, tokens: dict[str, Any]) -> dict[str, Any]:
-        return self._call("refresh", contracts.RefreshSession, refresh_token=tokens["refresh_token"])
-
-    def sign_out(self, tokens: dict[str, Any], *, everywhere: bool = False) -> int:
-        answer = self._call("sign_out", contracts.SignOut, refresh_token=tokens["refresh_token"], everywhere=everywhere)
-        return int(answer["ended"])
-
-    def change(self, kind: str, name: str, **changes: Any) -> None:
-        with self.database.regency_work(self.regency) as work:
-            entities.update(work, kind, {"id": f"{name}@{self.regency}", **changes})
-
-    def is_void(self, tokens: dict[str, Any]) -> bool:
-        """Whether gateways are told that the access token is void."""
-        claims = claims_of(tokens)
-        state = self.use_cases.token_state(self.database, CallContext(None))
-        assert contracts.TokenState().load(state) == state
-        own = [each for each in state["revocations"] if each["subject"] == claims["sub"]]
-        return any(each["session"] == claims["sid"] or (each["version"] or 0) > claims["ver"] for each in own)
-
-    def pass_by(self, delta: timedelta) -> None:
-        self.clock.instant += delta
-
-    def _call(self, method: str, contract: Any, **payload: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = getattr(self.use_cases, method)(self.database, CallContext(None), contract().load(payload))
-        return answer
-
-
-def claims_of(tokens: dict[str, Any]) -> dict[str, Any]:
-    claims: dict[str, Any] = jwt.decode(tokens["access_token"], options={"verify_signature": False})
-    return claims
 
 
 def ended(call: Any, *arguments: Any) -> bool:
     with pytest.raises(CatalogError) as caught:
         call(*arguments)
     return caught.value.code == "session_ended"
-
-
-@pytest.fixture
-def hall(provisioner, login_url, new_regency):
-    clock = Clock()
-    database = Database("catalog", login_url, clock=clock)
-    yield Hall(database, new_regency(), clock)
-    database.close()
 
 
 def test_a_session_is_carried_on_with_the_newest_refresh_token(hall):

@@ -21,6 +21,8 @@ ALLOWED = {
     "listAccounts": "administrator auditor",
     "getAccount": "administrator auditor",
     "signOutAccount": "administrator",
+    "createCode": "administrator",
+    "pairDevice": "administrator",
     "signOutDevice": "administrator",
     "listDevices": "administrator auditor",
     "getDevice": "administrator auditor",
