@@ -93,9 +93,10 @@ def expire(work: UnitOfWork, ticket: Ticket, ended_at: datetime) -> None:
 
 
 def keep(work: UnitOfWork, changed: Ticket, command: str) -> dict[str, Any]:
-    """Store a ticket that ``command`` has changed and tell of it; answer the ticket."""
+    """Store a ticket that ``command`` has changed and tell of it, once its slip is out; answer the ticket."""
     store.update(work, changed)
-    tell_of_ticket(work, domain.TRANSITIONS[command].event, changed)
+    if changed.status != "printing":
+        tell_of_ticket(work, domain.TRANSITIONS[command].event, changed)
     if command in _ENDS:
         work.measured.append(partial(_ENDS[command].labels(work.regency).observe, changed.last_ended_seconds))
     return answer(changed)

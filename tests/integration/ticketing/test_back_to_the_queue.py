@@ -258,6 +258,14 @@ class TestPrinting:
         assert told(mall, slip) == ["ticket.issued"]
         check_books(mall)
 
+    def test_in_another_lane_is_nobodys_news_before_the_slip_is_out(self, mall):
+        slip = self.printing(mall)
+        assert mall.prioritise(slip, "elderly")["version"] == 2
+        assert told(mall, slip) == []
+        assert mall.confirm(slip)["lane"] == "priority"
+        assert told(mall, slip) == ["ticket.issued"]
+        check_books(mall)
+
     def test_is_called_by_nobody_before(self, mall):
         self.printing(mall)
         assert mall.call_next(mall.first) is None
