@@ -81,6 +81,12 @@ class Ledger:
             return [attempt for record in self.records for attempt in record.attempts]
 
     @property
+    def answered(self) -> list[CommandRecord]:
+        """The commands that were answered in the end."""
+        with self._lock:
+            return [record for record in self.records if record.attempts and record.answer.status not in OUTAGE]
+
+    @property
     def settled(self) -> int:
         """How many attempts were answered."""
         return sum(attempt.status not in OUTAGE for attempt in self.attempts)

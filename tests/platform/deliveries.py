@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,20 +26,35 @@ def check_webhook(platform: DeployedPlatform, hall: Hall, log: Iterable[Mapping[
     return len(receiver.posted) - len(posted)
 
 
-def check_letters(platform: DeployedPlatform, hall: Hall, mailbox: Mailbox, subscribed: Mapping[str, str]) -> int:
-    """Who wanted a letter at the end has exactly one, or none and staff can see why; return how many are uncertain.
+def check_letters(
+    platform: DeployedPlatform, hall: Hall, mailbox: Mailbox, subscribed: Mapping[str, str], tickets: Iterable[Mapping[str, Any]]
+) -> int:
+    """Who wanted letters of ends has exactly one for each ticket of the visit, or none and staff can see why.
 
-    :param subscribed: address by ticket id.
+    Who was transferred is told the new number, too, unless it was called sooner than a letter could be written.
+
+    :param subscribed: address by id of the ticket for which somebody subscribed; all its visit's tickets end later.
+    :returns: how many letters are uncertain.
     """
     settle(platform, hall)
-    letters = Counter(letter.recipient for letter in mailbox.letters)
-    assert not letters or max(letters.values()) == 1, f"somebody got a letter twice: {letters.most_common(3)}"
-    states = _letters_of_tickets(platform, hall)
+    received = Counter(letter.recipient for letter in mailbox.letters)
+    planned = _letters_of_wishes(platform, hall)
+    visits: dict[str, set[tuple[str, int]]] = defaultdict(set)
+    known = {ticket["id"]: ticket for ticket in tickets}
+    for ticket in known.values():
+        visits[ticket["visit"]].add((ticket["id"], ticket["version"]))
     uncertain = 0
-    for ticket, address in subscribed.items():
-        assert states[ticket] in ("delivered", "uncertain"), f"{ticket}: {states[ticket]}"
-        assert letters[address] == 1 or states[ticket] == "uncertain", f"{ticket}: delivered, and not in the mailbox"
-        uncertain += states[ticket] == "uncertain"
+    for wish, address in subscribed.items():
+        states = {(ticket, version): state for ticket, version, state in planned[wish]}
+        assert len(states) == len(planned[wish]), f"a version of a ticket has two letters: {planned[wish]}"
+        for end in visits[known[wish]["visit"]]:
+            assert states.get(end) in ("delivered", "uncertain"), f"{known[end[0]]['number']}: {states.get(end)}"
+        others = {each: state for each, state in states.items() if each not in visits[known[wish]["visit"]]}
+        assert all(version == 1 and known[ticket]["transferred_from"] for ticket, version in others), f"nobody wanted {others}"
+        found = Counter(states.values())
+        assert found["delivered"] <= received[address] <= found["delivered"] + found["uncertain"], f"{received[address]} letters: {found}"
+        assert found.keys() <= {"delivered", "uncertain", "superseded"}, found
+        uncertain += found["uncertain"]
     return uncertain
 
 
@@ -73,11 +88,18 @@ def end_leases(platform: DeployedPlatform, hall: Hall) -> None:
         connection.execute("INSERT INTO platform.delivery_hint (regency, due_at) VALUES (%s, now())", (hall.regency,))
 
 
-def _letters_of_tickets(platform: DeployedPlatform, hall: Hall) -> dict[str, str]:
+def _letters_of_wishes(platform: DeployedPlatform, hall: Hall) -> dict[str, list[tuple[str, int, str]]]:
+    """Ticket, version and state of each letter, by the ticket for which somebody subscribed."""
+    query = (
+        "SELECT CAST(made.ticket AS text), CAST(delivery.ticket AS text), version, state FROM {0}.delivery"
+        " JOIN {0}.subscription ON subscription.id = delivery.subscription"
+        " JOIN {0}.subscription AS made ON made.id = coalesce(subscription.follows, subscription.id) WHERE channel = 'email'"
+    )
+    letters: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
     with psycopg.connect(platform.postgres.url("notification")) as connection:
-        rows = connection.execute(f"SELECT CAST(ticket AS text), state FROM {_schema(hall)}.delivery WHERE channel = 'email'").fetchall()
-    assert len(rows) == len(dict(rows)), "a ticket has two letters"
-    return dict(rows)
+        for wish, *letter in connection.execute(query.format(_schema(hall))):
+            letters[wish].append((letter[0], letter[1], letter[2]))
+    return letters
 
 
 def _schema(hall: Hall) -> str:

@@ -6,10 +6,12 @@ import itertools
 import random
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.platform.client import Answer, Client, Ledger, WayIn
+from tests.platform.detours import WAYS, was_missed
 from tests.processes import eventually
 
 PRIORITY_CLASSES = (None, None, None, "elderly", "disability", "pregnant")
@@ -45,7 +47,8 @@ LAMPUNG_TIMUR = Hall("lampung-timur", "sukadana", ("CPL-KTP", "CPL-KK"), ("sukad
 class Day:
     """A hall at work: one client for citizens and one for the officer at each counter, in a thread of its own.
 
-    Each thread takes a number and then serves whoever is next, so that all that were issued are served in the end.
+    Each thread takes a number and then serves whoever is next, so that all that were issued are served in the end. Whatever
+    brings one more to the queue is followed by one more call of the same thread.
     """
 
     platform: WayIn
@@ -58,6 +61,10 @@ class Day:
     """One citizen in so many wants a letter when served; 0: nobody."""
     subscribed: dict[str, str] = field(default_factory=dict)
     """Address by ticket id."""
+    detours: bool = False
+    """Whether some are put aside, sent back, missed, transferred, or come for two services (`detours.WAYS`)."""
+    transferred: dict[str, str] = field(default_factory=dict)
+    """New ticket id by the one that was transferred."""
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count()
@@ -91,6 +98,25 @@ class Day:
         self.raise_error()
         stuck = [thread.name for thread in self._threads if thread.is_alive()]
         assert not stuck, f"counters still busy after {within:g} s: {stuck}; {len(self.completed)} journeys done"
+        if self.detours:
+            self._serve_further_legs()
+
+    def _serve_further_legs(self) -> None:
+        """Who came for several services waits for the next one; sooner somebody else would have nobody to call."""
+        with closing(self.platform.client(f"officer@{self.hall.regency}", ledger=self.ledger)) as staff:
+            while (called := staff.command(f"{self.hall.path}/counters/{self.hall.counters[0]}/call-next")).status == 200:
+                self._serve(staff, called.body["id"])
+
+    @property
+    def under_way(self) -> bool:
+        """Whether anybody is still at work."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    @property
+    def numbers(self) -> list[str]:
+        """Ids of all tickets of which somebody was told: taken, for each further service, and by transfer."""
+        taken = [answer.body for answer in self.issued]
+        return [*(one["id"] for ticket in taken for one in (ticket, *(ticket.get("legs") or ()))), *self.transferred.values()]
 
     def abort(self) -> None:
         """Send everybody home after the journey under way."""
@@ -105,8 +131,8 @@ class Day:
         citizen = self.platform.client(ledger=self.ledger)
         staff = self.platform.client(officer, ledger=self.ledger)
         try:
-            while next(self._numbers) < self.journeys and not self._closing.is_set():
-                self._journey(citizen, staff, counter)
+            while (number := next(self._numbers)) < self.journeys and not self._closing.is_set():
+                self._journey(citizen, staff, counter, WAYS[number % len(WAYS)] if self.detours else "plain")
         except BaseException as error:  # noqa: BLE001 - raised again by end()
             self._errors.append(error)
             self.abort()
@@ -114,15 +140,49 @@ class Day:
             citizen.close()
             staff.close()
 
-    def _journey(self, citizen: Client, staff: Client, counter: str) -> None:
-        issued = take_number(citizen, self.hall, random.choice(self.hall.services), random.choice(PRIORITY_CLASSES))
+    def _journey(self, citizen: Client, staff: Client, counter: str, way: str) -> None:
+        """Take a number and call; what was meant to happen to it befalls whoever is next."""
+        service, other = random.sample(self.hall.services, 2)
+        further = (other,) if way == "two services" else ()
+        issued = take_number(citizen, self.hall, service, random.choice(PRIORITY_CLASSES), further)
         self.issued.append(issued)
         if self.letter_every and len(self.issued) % self.letter_every == 0:
             self._subscribe(issued.body)
+        called = self._call(staff, counter)
+        if way == "returned":
+            self._act(staff, called, "return", "waiting", {"position": "first"})
+        elif way == "missed" and not was_missed(called):
+            self._act(staff, called, "no-show", "no_show")
+            self._act(staff, called, "rejoin", "waiting")
+        elif way == "transferred":
+            self._act(staff, called, "start", "serving")
+            to = next(each for each in self.hall.services if each != called["service"])
+            self.transferred[called["id"]] = self._act(staff, called, "transfer", "waiting", {"service": to})["id"]
+        elif way == "held":
+            self._act(staff, called, "hold", "on_hold")
+            self._act(staff, called, "priority", "on_hold", {"priority_class": "elderly"})
+            self._act(staff, called, "resume", "called")
+            return self._serve(staff, called["id"])
+        else:
+            return self._serve(staff, called["id"])
+        # One more waits now, who is called by us or, if somebody else was quicker, has left us another one.
+        return self._serve(staff, self._call(staff, counter)["id"])
+
+    def _call(self, staff: Client, counter: str) -> dict[str, Any]:
         called = staff.command(f"{self.hall.path}/counters/{counter}/call-next")
         assert called.status == 200, f"nobody waits although a number was just issued: {called}"
-        serve(staff, self.hall, called.body["id"])
-        self.completed.append(called.body["id"])
+        ticket: dict[str, Any] = called.body
+        return ticket
+
+    def _act(self, staff: Client, ticket: dict[str, Any], action: str, then: str, facts: dict[str, Any] | None = None) -> dict[str, Any]:
+        done = staff.command(f"{self.hall.path}/tickets/{ticket['id']}/{action}", facts)
+        assert (done.status, done.body.get("status")) == (200, then), done
+        changed: dict[str, Any] = done.body
+        return changed
+
+    def _serve(self, staff: Client, ticket: str) -> None:
+        serve(staff, self.hall, ticket)
+        self.completed.append(ticket)
 
     def _subscribe(self, ticket: dict[str, Any]) -> None:
         """Not in the ledger, which is of commands that change tickets."""
@@ -135,9 +195,11 @@ class Day:
         self.subscribed[ticket["id"]] = address
 
 
-def take_number(client: Client, hall: Hall, service: str, priority_class: str | None = None) -> Answer:
-    """Take a number over the web."""
-    body = {"site": hall.site, "service": service, "channel": "web", "priority_class": priority_class}
+def take_number(client: Client, hall: Hall, service: str, priority_class: str | None = None, further: Sequence[str] = ()) -> Answer:
+    """Take a number over the web, or one for each of several services."""
+    body: dict[str, Any] = {"site": hall.site, "service": service, "channel": "web", "priority_class": priority_class}
+    if further:
+        body["then"] = [*further]
     answer = client.command(f"{hall.path}/tickets", body)
     assert answer.status == 201, answer
     return answer

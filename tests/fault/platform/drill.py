@@ -12,8 +12,8 @@ from kombu import Queue, binding
 
 from deploy.servers.process import descendants, send_signal
 from services.chassis.broker import EVENT_EXCHANGE, connect
-from tests.platform import checker
-from tests.platform.client import Ledger
+from tests.platform import checker, detours
+from tests.platform.client import CommandRecord, Ledger
 from tests.platform.deliveries import check_letters, check_webhook
 from tests.platform.deployment import DeployedPlatform
 from tests.platform.journeys import Day, Hall
@@ -102,6 +102,8 @@ class Drills:
         self.mailbox = mailbox
         self.journeys = journeys
         self.subscribed: dict[str, str] = {}
+        self.records: list[CommandRecord] = []
+        """All commands of all drills until now."""
         self.observer = Observer(platform.rabbitmq.url, f"{hall.regency}.#")
         self.queues_lost = False
         """Whether the broker lost its disk in the drill under way."""
@@ -111,7 +113,7 @@ class Drills:
     def run(self, fault: Callable[[Ledger], None], journeys: int = 0) -> str:
         """Play the journeys with the fault in their middle, audit everything, and return the figures."""
         self._watch_boards()
-        day = Day(self.platform, self.hall, journeys or self.journeys, letter_every=LETTER_EVERY)
+        day = Day(self.platform, self.hall, journeys or self.journeys, letter_every=LETTER_EVERY, detours=True)
         day.begin()
         try:
             before = day.wait_served(DISTURBED_AT)
@@ -119,11 +121,12 @@ class Drills:
                 fault(day.ledger)
             finally:
                 day.raise_error()  # rather than that the fault found nobody at work any more
-            during = len(day.completed)
+            during, working = len(day.completed), day.under_way
             day.end()
         finally:
             day.abort()
-        assert during < day.journeys, "all journeys were over before the fault was"
+            self.records += day.ledger.answered
+        assert working, "all journeys were over before the fault was"
         recovery = self.platform.wait_ready(RECOVERY_SECONDS)
         story = f"{before} of {day.journeys} journeys done before, {during} when the fault was over; all ready {recovery:.1f} s later"
         return "; ".join([story, *self.audit(day)])
@@ -155,20 +158,29 @@ class Drills:
         """Check everything that the day has left behind; return the figures."""
         checker.check_only_outages(day.ledger)
         checker.check_deadlines(day.ledger)
-        assert len(set(day.completed)) == len(day.completed) == day.journeys, "somebody was served twice, or not at all"
-        assert {answer.body["id"] for answer in day.issued} == set(day.completed)
+        assert len(day.issued) == day.journeys
+        assert sorted([*day.completed, *day.transferred]) == sorted(day.numbers), "somebody was served twice, or not at all"
         latest = checker.check_not_late(day.ledger.records, checker.commit_times(self.platform, self.hall))
         before = self.tickets()
         repeated = checker.check_repeats(self.platform, day.ledger)
         tickets = self.tickets()
         assert tickets == before, "repeating commands changed tickets"
         checker.check_tickets(tickets)
-        assert all((ticket["status"], ticket["version"]) == ("completed", 4) for ticket in tickets)
-        figures = [day.ledger.figures(), f"latest commit {latest:.2f} s after its request", f"{repeated} repeats agree"]
+        changes = detours.check_effects(self.records, tickets)
+        ends = {ticket["id"]: ticket["status"] for ticket in tickets}
+        assert {ends[ticket] for ticket in day.completed} == {"completed"}
+        assert {ends[ticket] for ticket in day.transferred} == {"transferred"}
+        figures = [
+            day.ledger.figures(),
+            f"latest commit {latest:.2f} s after its request",
+            f"{repeated} repeats agree",
+            f"{changes} changes of {len(tickets)} tickets since the beginning, each once",
+        ]
         return [*figures, self._audit_events(day, tickets), checker.check_boards(self.platform, self.hall)]
 
     def _audit_events(self, day: Day, tickets: list[dict[str, Any]]) -> str:
         log = checker.check_log(self.platform, self.hall, tickets)
+        several = detours.check_visits(tickets, log)
         checker.check_published(self.platform, self.hall, log)
         if self.queues_lost:
             self.observer.fill(log)
@@ -178,9 +190,10 @@ class Drills:
         checker.check_notices(self.platform, self.hall, log)
         again = check_webhook(self.platform, self.hall, log, self.receiver)
         self.subscribed.update(day.subscribed)
-        uncertain = check_letters(self.platform, self.hall, self.mailbox, self.subscribed)
+        uncertain = check_letters(self.platform, self.hall, self.mailbox, self.subscribed, tickets)
         return (
-            f"log of {len(log)} events contiguous; until now {twice} published twice, {again} posted again under their id,"
+            f"log of {len(log)} events contiguous, {several} visits of several tickets;"
+            f" until now {twice} published twice, {again} posted again under their id,"
             f" {len(self.subscribed)} citizens wrote down for a letter, {uncertain} of them uncertain"
         )
 
