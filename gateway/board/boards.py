@@ -33,6 +33,9 @@ COALESCE_SECONDS = 0.008
 SECONDS_BETWEEN = 0.03
 """Two boards of a site follow each other no faster than the eye sees."""
 
+MOST_AGED = 20
+"""So many boards are made anew at one look because a minute has passed: hundreds come one after the other."""
+
 ABANDONED_SECONDS = 3.0
 """How often to look whose reader has hung up."""
 
@@ -138,7 +141,7 @@ class Boards:
                 follower.asked_at = watch.asked_at = now
                 if follower.ticket["version"] < seen_version:
                     return None
-                return watch.status_of(follower.ticket)
+                return watch.status_of(follower.ticket, self._clock())
         return None
 
     def watch(self, regency: str, site: str, timeout: float) -> Watch:
@@ -200,7 +203,7 @@ class Boards:
         if token is not None:
             follower.token_digest = digest_of(token)
         # Where the event of the newest change is still on its way, ticketing's own words are told.
-        status = watch.status_of(follower.ticket) or ticket
+        status = watch.status_of(follower.ticket, self._clock()) or ticket
         if status != follower.status:
             watch.tell(follower, status)
         return follower
@@ -226,6 +229,9 @@ class Boards:
 
     def _on_catalog_event(self, regency: str, body: bytes) -> None:
         data, now = json.loads(body).get("data"), self._monotonic()
+        if isinstance(data, dict) and "hours" in data:
+            for watch in self._watched.of_regency(regency):
+                watch.want_snapshot("catalogue", now + 0.1)  # as for others; should ticketing read it later, a comparison tells
         for kind in ("site", "counter", "service"):
             if isinstance(data, dict) and isinstance(entity := data.get(kind), dict):
                 for watch in self._watched.of_regency(regency):
@@ -284,6 +290,8 @@ class Boards:
         begun = [watch for watch in self._watched if watch.shown is not None]  # else who asked for it first is at it
         for watch in begun:
             watch.look(now, clock, self._lost_at)
+        for watch in [watch for watch in begun if watch.is_aged(clock)][:MOST_AGED]:
+            watch.dirty(now)
         self._reconciler.start_due(begun, now)
 
     def forget(self) -> None:

@@ -6,10 +6,15 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+from services.contracts.queue_forecast import Waiting
+
 _SOURCE = re.compile(rb'"source": ?"/regencies/([a-z0-9-]+)/ticketing/sites/([a-z0-9-]+)"')
+
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def site_of(body: bytes) -> tuple[str, str] | None:
@@ -70,9 +75,10 @@ class Entry:
         return cls.of_snapshot({**ticket, **told})
 
     @property
-    def turn(self) -> tuple[bool, datetime]:
-        """Where it stands among those who wait for the same service: the priority lane first, then the turn."""
-        return self.lane != "priority", self.turn_at or self.arrived_at
+    def waiting(self) -> Waiting:
+        """What decides when it is called, as ticketing counts it."""
+        turn = ((self.turn_at or self.arrived_at) - _EPOCH) // timedelta(microseconds=1)
+        return Waiting(turn, int(self.number.rpartition("-")[2]), self.service, self.lane == "priority")
 
 
 @dataclass(frozen=True, slots=True)

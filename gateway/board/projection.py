@@ -1,20 +1,20 @@
 """The board of one site as a calculation: a snapshot, then one change after the other, exactly in their order.
 
 Changes are applied only in the order of their sequence; what comes early waits, what comes again is passed over. So a
-board is a function of its sequence: two gateways that show the same sequence show the same numbers.
+board is a function of its sequence: two gateways that show the same sequence show the same numbers. Only estimates follow
+the clock too, by the minute, and what no event tells: paces, turns of counters, hours.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.board.changes import Change, Entry
+from gateway.board.changes import Change, Entry, instant
 from services.contracts.board import MOST_LAST_CALLS
-from services.contracts.queue_position import ahead_of
+from services.contracts.queue_forecast import AS_OF_SECONDS, AtCounter, Calling, Forecast, Hall, forecast
 
 OPEN_STATES = frozenset({"reserved", "printing", "waiting", "called", "serving", "on_hold"})
 MOST_EARLY = 2_000
@@ -38,6 +38,11 @@ class Projection:
         """A change of a later business date has come: only a snapshot can show that day."""
         self._day: Mapping[str, Any] = {}
         self._paces: dict[str, float] = {}
+        self._turns: dict[str, int] = {}
+        """By counter: regular tickets that it has called since its last priority call."""
+        self._working: list[tuple[float, float]] = []
+        self._played: tuple[float, Forecast] | None = None
+        """The newest forecast and for which minute it holds; none after a change."""
         self._counters_now: dict[str, str] = {}
         """Status of each counter that was opened on the business date."""
         self._open: dict[str, Entry] = {}
@@ -55,12 +60,12 @@ class Projection:
 
         A snapshot that is older than what is shown already brings the catalogue and the paces only, unless ``force``.
         """
-        self._day = day
+        self._day, self._played = day, None
         self.timezone = day["timezone"]
         self.versions = {("site", self.site): day["version"]}
         self.versions.update({("counter", counter["id"]): counter["version"] for counter in day["counters"]})
         self.versions.update({("service", service["id"]): service["version"] for service in day["services"]})
-        self.set_paces(day["paces"])
+        self.learn(day)
         if day["sequence"] >= self.sequence or day["business_date"] != self.business_date or force:
             self.business_date, self.sequence = day["business_date"], day["sequence"]
             self.behind_date = False
@@ -72,12 +77,18 @@ class Projection:
         self._early = {sequence: change for sequence, change in self._early.items() if sequence > self.sequence}
         return self._catch_up()
 
-    def set_paces(self, paces: Iterable[Mapping[str, Any]]) -> bool:
-        """Take over how long serving takes; return whether that is news."""
-        known = {pace["service"]: float(pace["mean_seconds"]) for pace in paces}
-        changed = known != self._paces
-        self._paces = known
-        return changed
+    def learn(self, told: Mapping[str, Any]) -> bool:
+        """Take over what no event tells: paces, turns of counters and the hours of today; return whether any of it is news."""
+        before = self._paces, self._turns, self._working
+        self._paces = {pace["service"]: float(pace["mean_seconds"]) for pace in told["paces"]}
+        self._turns = {each["counter"]: each["regular_calls"] for each in told.get("turns", ())}
+        self._working = [
+            (instant(period["opens_at"]).timestamp(), instant(period["closes_at"]).timestamp()) for period in told.get("working", ())
+        ]
+        if before == (self._paces, self._turns, self._working):
+            return False
+        self._played = None
+        return True
 
     def add(self, change: Change) -> list[Change]:
         """Take a change; return those that were applied, in order: none while an earlier one is missing."""
@@ -95,10 +106,12 @@ class Projection:
     def _catch_up(self) -> list[Change]:
         applied = []
         while (change := self._early.pop(self.sequence + 1, None)) is not None:
-            self.sequence = change.sequence
+            self.sequence, self._played = change.sequence, None
             applied.append(change)
             if change.business_date == self.business_date and change.ticket is not None:
-                self._put(Entry.of_ticket(change.ticket))
+                entry = Entry.of_ticket(change.ticket)
+                self._count_turn(entry)
+                self._put(entry)
             elif change.business_date == self.business_date and change.counter_now is not None:
                 counter, status = change.counter_now
                 self._counters_now[counter] = status
@@ -107,6 +120,13 @@ class Projection:
             elif change.business_date is not None and change.business_date > self.business_date:
                 self.behind_date = True
         return applied
+
+    def _count_turn(self, entry: Entry) -> None:
+        """Guess how a call moves its counter's turn between the lanes; ticketing tells soon whether it did."""
+        before, k = self._open.get(entry.id), self._day.get("regular_per_priority", 0)
+        if k and entry.counter is not None and entry.status == "called" and before is not None and before.status == "waiting":
+            calls = self._turns.get(entry.counter, k)
+            self._turns = {**self._turns, entry.counter: 0 if entry.lane == "priority" else min(calls + 1, k)}
 
     def _take_closure(self, closure: Mapping[str, Any]) -> None:
         self._closures.pop(closure["agency"], None)
@@ -132,9 +152,10 @@ class Projection:
 
     # --- what can be seen
 
-    def content(self) -> dict[str, Any]:
-        """Return the board without ``live`` and ``as_of``."""
+    def content(self, clock: float) -> dict[str, Any]:
+        """Return the board of a Unix time without ``live`` and ``as_of``."""
         day, counters, waiting = self._day, self._active_counters(), self._waiting()
+        newcomers = self.forecast(clock).newcomers
         at_counter = {(entry.counter, entry.status): entry for entry in self._open.values() if entry.counter is not None}
         busy = {counter for counter, status in at_counter if status in ("called", "serving")}
         names = {service["id"]: service["name"] for service in day["services"]}
@@ -166,7 +187,7 @@ class Projection:
                     "waiting": waiting.get(service, 0),
                     "last_called": _called_number(self._last_called.get(service)),
                     "last_issued": _number(self._last_issued.get(service)),
-                    "estimated_wait_seconds": self._estimate(service, waiting.get(service, 0)),
+                    "estimated_wait_seconds": newcomers.get(service),
                 }
                 for service in shown
             ],
@@ -181,30 +202,46 @@ class Projection:
         """Return an open ticket of the day."""
         return self._open.get(ticket_id)
 
-    def turns(self) -> dict[str, list[tuple[bool, datetime]]]:
-        """Return, by service, the turns of all who wait, the next one first."""
-        turns: dict[str, list[tuple[bool, datetime]]] = defaultdict(list)
-        for entry in self._open.values():
-            if entry.status == "waiting":
-                turns[entry.service].append(entry.turn)
-        for of_service in turns.values():
-            of_service.sort()
-        return turns
+    @property
+    def tells_waits(self) -> bool:
+        """Whether anybody was told of a wait, which is another one the next minute."""
+        told = Forecast() if self._played is None else self._played[1]
+        return any(told.newcomers.values()) or any(place.seconds for place in told.places.values())
 
-    def place(self, entry: Entry, turns: Mapping[str, list[tuple[bool, datetime]]]) -> tuple[int | None, int | None]:
+    def forecast(self, clock: float) -> Forecast:
+        """Return who will be called when, as ticketing would say at a Unix time; made once for each change and minute."""
+        minute = clock // AS_OF_SECONDS
+        if self._played is None or self._played[0] != minute:
+            self._played = minute, forecast(self._hall(), clock)
+        return self._played[1]
+
+    def place(self, entry: Entry, clock: float) -> tuple[int | None, int | None]:
         """Return position and estimated wait in seconds of a ticket; nothing for one that does not wait."""
         if entry.status != "waiting":
             return None, None
-        waiting = turns.get(entry.service, [])
-        priority = bisect_left(waiting, (True, _OLDEST))
-        earlier, has_priority = bisect_left(waiting, entry.turn), entry.lane == "priority"
-        ahead = ahead_of(
-            has_priority=has_priority,
-            in_lane=earlier if has_priority else earlier - priority,
-            in_other_lane=len(waiting) - priority if has_priority else priority,
-            regular_per_priority=self._day.get("regular_per_priority", 0),
+        place = self.forecast(clock).places[entry.waiting]
+        return place.ahead + 1, place.seconds
+
+    def _hall(self) -> Hall:
+        busy: dict[str, list[AtCounter]] = defaultdict(list)
+        for entry in self._open.values():
+            if entry.status in ("called", "serving") and entry.counter is not None and entry.called_at is not None:
+                busy[entry.counter].append(AtCounter(entry.called_at.timestamp(), entry.service))
+        calling = self._active_counters()
+        if self._counters_now:  # at a site where officers say so, those that are open
+            calling = [counter for counter in calling if self._counters_now.get(counter["id"]) == "open"]
+        cap, default = self._day.get("ageing_cap_minutes"), self._day["default_pace_seconds"]
+        return Hall(
+            [entry.waiting for entry in self._open.values() if entry.status == "waiting"],
+            [
+                Calling(counter["id"], counter["services"], sorted(busy[counter["id"]]), self._turns.get(counter["id"]))
+                for counter in sorted(calling, key=lambda counter: str(counter["id"]))
+            ],
+            lambda _, service: self._paces.get(service, default),
+            self._day.get("regular_per_priority", 0),
+            None if cap is None else 60.0 * cap,
+            self._working,
         )
-        return ahead + 1, self._estimate(entry.service, ahead)
 
     def _active_counters(self) -> list[Mapping[str, Any]]:
         return [counter for counter in self._day["counters"] if counter["active"]]
@@ -215,15 +252,6 @@ class Projection:
             if entry.status == "waiting":
                 counts[entry.service] += 1
         return counts
-
-    def _estimate(self, service: str, ahead: int) -> int | None:
-        """The rule of ticketing: waiting ahead x mean serving time / counters that serve it; ``None`` while there are none."""
-        serving = [counter["id"] for counter in self._active_counters() if service in counter["services"]]
-        if self._counters_now:  # at a site where officers say so, those that are open
-            serving = [counter for counter in serving if self._counters_now.get(counter) == "open"]
-        if not serving:
-            return None
-        return round(ahead * self._paces.get(service, self._day["default_pace_seconds"]) / len(serving))
 
 
 def _call_order(entry: Entry) -> tuple[datetime, str]:

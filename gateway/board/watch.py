@@ -16,6 +16,7 @@ from gateway.answers import encoded
 from gateway.board.changes import Change, Entry
 from gateway.board.projection import Projection
 from gateway.board.streams import Slot, encoded_event
+from services.contracts.queue_forecast import AS_OF_SECONDS
 from services.contracts.ticketing import Period, PublicTicket
 
 FINAL_STATES = frozenset({"completed", "transferred", "cancelled", "expired", "void"})
@@ -104,6 +105,8 @@ class Watch:
         self.behind: tuple[int, float] | None = None
         self.dirty_at: float | None = None
         self.flushed_at = float("-inf")
+        self.shown_minute = 0.0
+        """For which minute estimates were shown."""
         self.oldest_change: datetime | None = None
 
     # --- what comes in
@@ -155,7 +158,7 @@ class Watch:
 
     def compare(self, head: Mapping[str, Any], asked_sequence: int, now: float, clock: float) -> None:
         """Compare with what ticketing says of the site's stream."""
-        if self.projection.set_paces(head["paces"]):
+        if self.projection.learn(head):
             self.dirty(now)
         if head["sequence"] < asked_sequence:
             self.want_snapshot("restored", now)
@@ -208,6 +211,10 @@ class Watch:
         if self.shown is not None and self.shown.live != self.is_live(now, lost_at):
             self.dirty(now)
 
+    def is_aged(self, clock: float) -> bool:
+        """Whether waits of an earlier minute are shown."""
+        return self.shown is not None and self.shown_minute != clock // AS_OF_SECONDS and self.projection.tells_waits
+
     def is_live(self, now: float, lost_at: float | None) -> bool:
         """Whether the board is known to be true now."""
         connected = lost_at is None or now - lost_at < OUTAGE_SECONDS
@@ -235,19 +242,15 @@ class Watch:
         self.dirty_at, self.flushed_at = None, now
         self._changed.discard(self)
         live = self.is_live(now, lost_at)
-        content = self.projection.content()
+        self.shown_minute = clock // AS_OF_SECONDS
+        content = self.projection.content(clock)
         if self.shown is None or self.shown.content != content or self.shown.live != live:
             as_of = datetime.fromtimestamp(clock if live else self.true_at, UTC).isoformat(timespec="milliseconds")
             body = encoded({**content, "live": live, "as_of": as_of})
             self.shown = Shown(body, tag_of(body), content, live, as_of)
             self.slot.offer(encoded_event("board", self.projection.sequence, body))
-        if self.followers:
-            self._show_tickets()
-
-    def _show_tickets(self) -> None:
-        turns = self.projection.turns()
         for follower in self.followers.values():
-            status = self.status_of(follower.ticket, turns)
+            status = self.status_of(follower.ticket, clock)
             if status is not None and status != follower.status:
                 self.tell(follower, status)
 
@@ -257,14 +260,14 @@ class Watch:
         message = encoded_event("ticket", self.projection.sequence, encoded(status))
         follower.slot.offer(message, final=status["status"] in FINAL_STATES)
 
-    def status_of(self, ticket: Mapping[str, Any], turns: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
-        """Return a ticket with its place in the queue as ticketing would answer it; ``None``: this board cannot tell."""
+    def status_of(self, ticket: Mapping[str, Any], clock: float) -> dict[str, Any] | None:
+        """Return a ticket with its place in the queue as ticketing would answer it at a Unix time; ``None``: this board cannot tell."""
         position, estimate = None, None
         if ticket["status"] == "waiting":
             entry = self.projection.knows(ticket["id"])
             if entry is None or entry.version != ticket["version"]:
                 return None
-            position, estimate = self.projection.place(entry, self.projection.turns() if turns is None else turns)
+            position, estimate = self.projection.place(entry, clock)
         return {**ticket, "position": position, "estimated_wait_seconds": estimate}
 
     def follow(self, ticket: Mapping[str, Any]) -> None:

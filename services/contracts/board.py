@@ -90,10 +90,32 @@ class DayService(ContractSchema):
 
 
 class ServicePace(ContractSchema):
-    """How long serving takes of late; a service that was never observed is missing."""
+    """How long a call takes a counter of late; a service that was never observed is missing."""
 
     service = ServiceId(required=True)
     mean_seconds = Number(0, _LONGEST, required=True)
+
+
+class CounterTurns(ContractSchema):
+    """Where a counter stands between its priority calls."""
+
+    counter = CounterId(required=True)
+    regular_calls = WholeNumber(0, 20, required=True, about="Regular tickets called since its last priority call.")
+
+
+class WorkingPeriod(ContractSchema):
+    """When a site works."""
+
+    opens_at = Timestamp(required=True)
+    closes_at = Timestamp(required=True)
+
+
+def _turns() -> ListOf:
+    return ListOf(Part(CounterTurns), most=MOST_COUNTERS, load_default=list, about="Where the policy mixes the lanes.")
+
+
+def _working() -> ListOf:
+    return ListOf(Part(WorkingPeriod), most=12, load_default=list, about="The hours of today, in order; empty: closed.")
 
 
 class Closure(ContractSchema):
@@ -125,6 +147,9 @@ class SiteDay(ContractSchema):
     default_pace_seconds = Number(0, _LONGEST, required=True, about="Assumed for a service that has no pace yet.")
     counters_now = ListOf(Part(CounterNow), most=MOST_COUNTERS, load_default=list, about="Counters that were opened today.")
     regular_per_priority = WholeNumber(0, 20, load_default=0, about="Of the site's policy.")
+    ageing_cap_minutes = WholeNumber(1, 1440, load_default=None, allow_none=True, about="Of the site's policy; null: none.")
+    turns = _turns()
+    working = _working()
     closures = _closures()
     tickets = ListOf(Part(BoardTicket), most=MOST_OPEN_TICKETS, required=True)
 
@@ -136,11 +161,13 @@ class GetSiteHeads(ContractSchema):
 
 
 class SiteHead(ContractSchema):
-    """Newest change of a site's queue, and the pace of its services, which no event tells."""
+    """Newest change of a site's queue, and what no event tells: the pace of its services, turns of counters, hours."""
 
     site = Slug(required=True)
     sequence = _sequence()
     paces = ListOf(Part(ServicePace), most=MOST_SERVICES, required=True)
+    turns = _turns()
+    working = _working()
 
 
 # --- what everybody may see

@@ -19,11 +19,11 @@ import pygal
 from deploy.simulation.hours import USUAL_HOURS
 from deploy.simulation.malls import Desk
 from deploy.simulation.people import visitors
-from services.contracts.queue_position import ahead_of
-from services.ticketing.domain import DEFAULT_SERVING_SECONDS, QueuePolicy, estimated_wait, new_pace
+from services.contracts.queue_forecast import AtCounter, Calling, Hall, Place, Waiting, forecast
+from services.ticketing.domain import DEFAULT_SERVING_SECONDS, QueuePolicy, new_pace
 from tests.bench.charts import chart_of, svg_of
-from tests.bench.expected_call import Serving, Waiting, expected_call
-from tests.bench.virtual_hall import HALL, MISSED_AFTER, Hall, Regime, Seen, play
+from tests.bench.virtual_hall import HALL, MISSED_AFTER, Regime, Seen, instant, play
+from tests.bench.virtual_hall import Hall as VirtualHall
 
 DAYS = 5
 """Of each regime; the first one is not counted: it only teaches how long serving takes."""
@@ -89,10 +89,10 @@ CASES = (
     Case("all of it", priority_share=0.25, policy=_FAIR, slow=True, drift=0.3, pauses=True),
 )
 RULE, RULE_AND_HOURS, THROUGHPUT, FORWARD, ORACLE = (
-    "until now: ahead x mean / counters",
+    "formerly: ahead x mean / counters",
     "a: the same, at work only",
     "b: calls of the last hour",
-    "c: played forward",
+    "c: played forward, as the product does",
     "knows every mean",
 )
 ESTIMATORS = (RULE, RULE_AND_HOURS, THROUGHPUT, FORWARD, ORACLE)
@@ -111,7 +111,7 @@ class Clerk:
     calls: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
     """By service: the minutes of today's calls."""
 
-    def watch(self, hall: Hall, seen: Seen, what: str) -> None:
+    def watch(self, hall: VirtualHall, seen: Seen, what: str) -> None:
         """Learn from what happens in the hall, and estimate for who has just come."""
         service = seen.ticket.service
         if what == "called":
@@ -130,7 +130,7 @@ class Clerk:
         samples, mean = means.get(service, (0, 0.0))
         means[service] = samples + 1, new_pace(mean, samples, seconds)
 
-    def _estimate(self, name: str, hall: Hall, seen: Seen) -> float | None:
+    def _estimate(self, name: str, hall: VirtualHall, seen: Seen) -> float | None:
         service = seen.ticket.service
         desks = [desk for desk in hall.desks if not hall.regime.is_paused(desk, hall.minute)]
         counters = [desk for desk in desks if service in desk.services]
@@ -138,8 +138,7 @@ class Clerk:
             return None
         ahead = self._ahead(hall, seen)
         mean = self.served.get(service, (0, None))[1]
-        rule = estimated_wait(ahead, mean, len(counters))
-        assert rule is not None
+        rule = ahead * (DEFAULT_SERVING_SECONDS if mean is None else mean) / len(counters)
         if name == RULE:
             return rule / 60
         if name == RULE_AND_HOURS:
@@ -150,10 +149,10 @@ class Clerk:
             if len(recent) < 3:  # too few to tell
                 return _on_the_clock(hall.minute, rule / 60)
             return _on_the_clock(hall.minute, (ahead + 1) * min(worked, RECENT_MINUTES) / len(recent))
-        work = self._played(hall, seen, desks, knows=name == ORACLE)
-        return None if work is None else _on_the_clock(hall.minute, work / 60)
+        told = self._played(hall, seen, desks, knows=name == ORACLE).seconds
+        return None if told is None else told / 60
 
-    def _ahead(self, hall: Hall, seen: Seen) -> int:
+    def _ahead(self, hall: VirtualHall, seen: Seen) -> int:
         same = [other for other in hall.waiting if other is not seen and other.ticket.service == seen.ticket.service]
         in_lane = sum(other.ticket.lane == seen.ticket.lane for other in same)
         return ahead_of(
@@ -163,38 +162,52 @@ class Clerk:
             regular_per_priority=hall.policy.regular_per_priority,
         )
 
-    def _played(self, hall: Hall, seen: Seen, desks: Sequence[Desk], *, knows: bool) -> float | None:
+    def _played(self, hall: VirtualHall, seen: Seen, desks: Sequence[Desk], *, knows: bool) -> Place:
         by_id = {desk.id: desk for desk in desks}
-        waiting = {id(each): _waiting(each) for each in hall.waiting}
 
-        def learned(_: Serving, service: str) -> float:
+        def learned(_: Calling, service: str) -> float:
             return self.taken.get(service, (0, DEFAULT_SERVING_SECONDS))[1]
 
-        def known(counter: Serving, service: str) -> float:
+        def known(counter: Calling, service: str) -> float:
             return _true_mean(hall.regime.factor(by_id[counter.id], service, hall.minute))
 
         cap = hall.policy.ageing_cap_minutes
-        return expected_call(
-            waiting[id(seen)],
-            waiting.values(),
-            [_serving(hall, desk) for desk in desks],
+        now = Hall(
+            [_waiting(each) for each in hall.waiting],
+            [_calling(hall, desk) for desk in desks],
             known if knows else learned,
-            regular_per_priority=hall.policy.regular_per_priority,
-            cap_seconds=None if cap is None else 60.0 * cap,
-            now=60 * hall.minute,
+            hall.policy.regular_per_priority,
+            None if cap is None else 60.0 * cap,
+            [(_unix(opens), _unix(closes)) for opens, closes in USUAL_HOURS.periods],
         )
+        return forecast(now, _unix(hall.minute), seen.ticket.service).places[_waiting(seen)]
+
+
+def ahead_of(*, has_priority: bool, in_lane: int, in_other_lane: int, regular_per_priority: int) -> int:
+    """Return how many are called before a ticket by the former rule, which knew no ageing cap.
+
+    :param in_lane: those of its own lane with an earlier turn.
+    :param in_other_lane: all who wait in the other lane.
+    :param regular_per_priority: so many regular calls follow each priority call; 0: priority always first.
+    """
+    if has_priority:
+        return in_lane + min(in_other_lane, in_lane * regular_per_priority)
+    overtaking = in_other_lane if regular_per_priority == 0 else in_lane // regular_per_priority + 1
+    return in_lane + min(in_other_lane, overtaking)
+
+
+def _unix(minute: float) -> float:
+    return instant(minute).timestamp()
 
 
 def _waiting(seen: Seen) -> Waiting:
-    return Waiting(seen.ticket.service, seen.ticket.lane == "priority", 60 * seen.visitor.arrives, seen.ticket.number)
+    return Waiting(round(1_000_000 * _unix(seen.visitor.arrives)), seen.ticket.number, seen.ticket.service, seen.ticket.lane == "priority")
 
 
-def _serving(hall: Hall, desk: Desk) -> Serving:
+def _calling(hall: VirtualHall, desk: Desk) -> Calling:
     seen, since = hall.serving.get(desk.id, (None, 0.0))
-    calls = hall.regular_calls.get(desk.id)
-    if seen is None:
-        return Serving(desk.id, desk.services, regular_calls=calls)
-    return Serving(desk.id, desk.services, 60 * (hall.minute - since), seen.ticket.service, calls)
+    busy = () if seen is None else (AtCounter(_unix(since), seen.ticket.service),)
+    return Calling(desk.id, desk.services, busy, hall.regular_calls.get(desk.id))
 
 
 @cache

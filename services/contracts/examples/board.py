@@ -7,6 +7,10 @@ from typing import Any
 from services.contracts.examples.ticketing import CALLED_AT, COUNTER, ISSUED_AT, TICKET_ID
 
 _PACE = {"service": "CPL-KTP", "mean_seconds": 412.5}
+_FROM_TICKETING = {
+    "turns": [{"counter": COUNTER, "regular_calls": 2}],
+    "working": [{"opens_at": "2025-06-11T08:00:00+07:00", "closes_at": "2025-06-11T15:00:00+07:00"}],
+}
 _CALLED = {"number": "E-012", "service": "CPL-KTP", "called_at": CALLED_AT}
 
 SITE_DAYS: dict[str, dict[str, Any]] = {
@@ -22,6 +26,9 @@ SITE_DAYS: dict[str, dict[str, Any]] = {
         "services": [{"id": "CPL-KTP", "name": "Perekaman KTP elektronik", "version": 1}],
         "paces": [_PACE],
         "default_pace_seconds": 600.0,
+        "regular_per_priority": 3,
+        "ageing_cap_minutes": 90,
+        **_FROM_TICKETING,
         "closures": [],
         "tickets": [
             {
@@ -38,7 +45,7 @@ SITE_DAYS: dict[str, dict[str, Any]] = {
         ],
     },
     "get_site_heads": {"sites": ["sukadana"]},
-    "site_head": {"site": "sukadana", "sequence": 27, "paces": [_PACE]},
+    "site_head": {"site": "sukadana", "sequence": 27, "paces": [_PACE], **_FROM_TICKETING},
 }
 
 BOARDS: dict[str, dict[str, Any]] = {

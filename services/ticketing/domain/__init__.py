@@ -15,7 +15,7 @@ from services.ticketing.domain.access import (
 from services.ticketing.domain.calendar import LONGEST_SEARCH, Calendar, DayHours
 from services.ticketing.domain.counters import agency_of, check_counter_free, check_nobody_served, check_room_for, prefix_at, services_for
 from services.ticketing.domain.days import business_date, check_open, check_site_takes_numbers, end_of_day, is_closed
-from services.ticketing.domain.estimates import DEFAULT_SERVING_SECONDS, estimated_wait, new_pace
+from services.ticketing.domain.estimates import DEFAULT_SERVING_SECONDS, new_pace
 from services.ticketing.domain.fairness import next_of
 from services.ticketing.domain.policy import QueuePolicy, policy_of
 from services.ticketing.domain.refusal import QueueRefusal
@@ -82,7 +82,6 @@ __all__ = [
     "depending_on",
     "end_of_day",
     "ended",
-    "estimated_wait",
     "in_order",
     "is_closed",
     "issued",

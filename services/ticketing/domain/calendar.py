@@ -105,6 +105,15 @@ class Calendar:
                     return instant
         return None
 
+    def working(self, day: date) -> list[tuple[float, float]]:
+        """Return when it is open on a local date, from opening to closing, in Unix seconds."""
+        return [(self._instant(day, opens), self._instant(day, closes)) for opens, closes in self.hours_on(day).periods]
+
+    def _instant(self, day: date, clock: str) -> float:
+        if clock == "24:00":
+            day, clock = day + timedelta(days=1), "00:00"
+        return datetime.combine(day, time_of_day.fromisoformat(clock), ZoneInfo(self.site["timezone"])).timestamp()
+
     def local(self, now: datetime) -> datetime:
         """Return an instant in the site's local time."""
         return now.astimezone(ZoneInfo(self.site["timezone"]))

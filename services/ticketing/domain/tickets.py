@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from itertools import pairwise
 from typing import Any
 
 from services.ticketing.domain.refusal import QueueRefusal
@@ -140,6 +141,13 @@ class Ticket:
             for period in self.periods
             if period.state == "serving" and period.ended_at is not None
         )
+
+    @property
+    def seconds_at_counter(self) -> float:
+        """Seconds for which it took a counter: those in ``serving``, and from the call until serving began."""
+        calls = (call for call, then in pairwise(self.periods) if call.state == "called" and then.state == "serving")
+        waited = sum((call.ended_at - call.started_at).total_seconds() for call in calls if call.ended_at is not None)
+        return self.serving_seconds + waited
 
 
 def issued(ticket: Ticket, actor: str | None) -> Ticket:

@@ -1,6 +1,6 @@
 """Ticketing's tables and all of its SQL. Each function is one statement, unless it says otherwise."""
 
-from services.ticketing.store.boards import day, heads, observed_paces, services, site_and_counters
+from services.ticketing.store.boards import day, days_of_now, heads, observed_paces, services, site_and_counters
 from services.ticketing.store.calendar import (
     Told,
     agencies_at,
@@ -15,6 +15,7 @@ from services.ticketing.store.calendar import (
 )
 from services.ticketing.store.catalog_copies import CounterAndSite, catalog_entities, counter_and_site, keep_catalog_entity
 from services.ticketing.store.counter_sessions import desk, keep_session, locked_session, open_sessions, session_of_officer
+from services.ticketing.store.halls import hall
 from services.ticketing.store.paces import keep_pace, locked_with_pace, pace
 from services.ticketing.store.queue_days import (
     TakenNumber,
@@ -49,7 +50,7 @@ from services.ticketing.store.tickets import (
     tickets_by_id,
     update,
 )
-from services.ticketing.store.views import SiteNow, queue_of, sites_now, view, view_page
+from services.ticketing.store.views import SiteNow, found, sites_now, view_page
 
 __all__ = [
     "PROJECTIONS",
@@ -68,12 +69,15 @@ __all__ = [
     "count_call",
     "counter_and_site",
     "day",
+    "days_of_now",
     "desk",
     "due_days",
     "expired_count",
     "first_turn",
+    "found",
     "from_row",
     "give_back_call",
+    "hall",
     "heads",
     "heads_and_at_counter",
     "insert",
@@ -102,7 +106,6 @@ __all__ = [
     "open_tickets",
     "pace",
     "printing",
-    "queue_of",
     "services",
     "session_of_officer",
     "site_and_counters",
@@ -116,6 +119,5 @@ __all__ = [
     "tickets_by_id",
     "told_closures",
     "update",
-    "view",
     "view_page",
 ]

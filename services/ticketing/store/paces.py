@@ -1,4 +1,4 @@
-"""How long serving takes of late, by service and site."""
+"""How long a call takes a counter of late, by service and site."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def locked_with_pace(work: UnitOfWork, ticket_id: str) -> tuple[Ticket, tuple[in
 
 
 def pace(work: UnitOfWork, site: str, service: str) -> tuple[int, float]:
-    """Return ``(samples, mean serving seconds)`` of a service at a site, locked; zeros when never observed.
+    """Return ``(samples, mean seconds at the counter)`` of a service at a site, locked; zeros when never observed.
 
     More than one statement the first time, so that of two first observations none is lost.
     """

@@ -9,7 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.chassis.database import UnitOfWork
+from services.contracts.queue_forecast import Hall
 from services.ticketing.domain import Ticket
+from services.ticketing.store.halls import day_and_hall, hall_of
 
 # Locks the day's row until the transaction ends; that is what makes numbers unique and gapless. Under that lock arrivals
 # only ever grow, whichever transaction looked at its clock first: who has the lower number has its turn first.
@@ -21,23 +23,6 @@ _TAKE_NUMBER = sa.text("""
                 CAST(:prefix AS text), coalesce(CAST(day.numbers->>:prefix AS integer), 0) + 1),
             closes_at = excluded.closes_at,
             last_arrival_at = greatest(excluded.last_arrival_at, day.last_arrival_at + interval '1 microsecond')
-""")
-
-# After that lock nobody else takes a number, so those who wait now are all that wait before the new one.
-_TAKEN = sa.text("""
-    SELECT CAST(numbers->>:prefix AS integer) AS number, last_arrival_at AS arrived_at, closed_at,
-        (SELECT sum(CAST(value AS integer)) FROM jsonb_each_text(numbers)) = 1 AS opened,
-        (SELECT ARRAY[count(*) FILTER (WHERE lane = :priority), count(*) FILTER (WHERE lane <> :priority)] FROM (
-            SELECT priority_class IS NOT NULL AS lane FROM ticket
-            WHERE status = 'waiting' AND site = :site AND business_date = :business_date AND service = :service) AS waiting) AS queue,
-        (SELECT count(*) FROM catalog_copy WHERE kind = 'counter' AND data->>'site' = :site
-            AND data->>'active' = 'true' AND data->'services' ? :service
-            AND (NOT EXISTS (SELECT FROM counter_session WHERE site = :site AND business_date = :business_date) OR EXISTS (
-                SELECT FROM counter_session
-                WHERE counter = catalog_copy.id AND business_date = :business_date AND counter_session.status = 'open'
-            ))) AS counters,
-        (SELECT mean_seconds FROM service_pace WHERE site = :site AND service = :service) AS mean_seconds
-    FROM queue_day WHERE site = :site AND business_date = :business_date
 """)
 
 # Under the day's lock, as numbers are taken.
@@ -88,28 +73,17 @@ class TakenNumber:
     """When the day was closed: then the number must not be used, and the transaction not be committed."""
     opened: bool
     """Whether this is the day's first number."""
-    in_lane: int
-    """Who waits for the same service in the same lane."""
-    in_other_lane: int
-    """Who waits for the same service in the other one."""
-    counters: int
-    """Those that serve it; only open ones where officers say which are."""
-    mean_seconds: float | None
-    """How long serving takes of late, ``None`` when it was never observed."""
+    hall: Hall
+    """The site without the new number: after that lock nobody else takes one, so those who wait are all that wait before it."""
 
 
-def take_number(
-    work: UnitOfWork, site: str, business_date: date, prefix: str, closes_at: datetime, service: str, *, priority: bool
-) -> TakenNumber:
-    """Lock the site's day (opening it if need be) and take the next number of a prefix, in one round trip.
-
-    :param service: for which one waits, in which lane.
-    """
+def take_number(work: UnitOfWork, site: str, business_date: date, prefix: str, closes_at: datetime) -> TakenNumber:
+    """Lock the site's day (opening it if need be) and take the next number of a prefix, in one round trip."""
     day = {"site": site, "business_date": business_date, "prefix": prefix}
     work.later(_TAKE_NUMBER, {**day, "now": work.now, "closes_at": closes_at})
-    row = work.execute(_TAKEN, {**day, "service": service, "priority": priority}).one()
-    in_lane, in_other_lane = row.queue
-    return TakenNumber(row.number, row.arrived_at, row.closed_at, row.opened, in_lane, in_other_lane, row.counters, row.mean_seconds)
+    row = day_and_hall(work, site, business_date)
+    opened = sum(row.numbers.values()) == 1
+    return TakenNumber(row.numbers[prefix], row.last_arrival_at, row.closed_at, opened, hall_of(row, business_date))
 
 
 def take_turn(work: UnitOfWork, site: str, business_date: date) -> datetime:

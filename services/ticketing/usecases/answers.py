@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError
-from services.contracts.queue_position import ahead_of
+from services.contracts.queue_forecast import Hall, Waiting, forecast
+from services.contracts.queue_forecast import Place as Forecasted
 from services.ticketing import domain, store
-from services.ticketing.domain import Period, QueuePolicy, Ticket
+from services.ticketing.domain import Period, Ticket
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True)
@@ -24,42 +29,51 @@ class Place:
 
 def viewed(work: UnitOfWork, ticket_id: str) -> dict[str, Any]:
     """Return the answer for one ticket with its place in the queue; refuses with ``ticket_unknown``."""
-    row = store.view(work, ticket_id)
-    if row is None:
+    ticket = store.found(work, ticket_id)
+    if ticket is None:
         raise DomainError("ticket_unknown")
-    return answer_of_row(row)
+    return answer(ticket, place_in_queue(work, ticket) if ticket.status == "waiting" else None)
 
 
-def answer_of_row(row: store.Row) -> dict[str, Any]:
-    """Return the answer for a row of a view."""
-    ticket = store.from_row(row)
-    if row["queue"] is None:
-        return answer(ticket)
-    in_lane, in_other_lane = row["queue"]
-    policy = domain.policy_of({"policy": row["policy"]})
-    return answer(ticket, place_behind(ticket, in_lane, in_other_lane, policy, row["mean_seconds"], row["counters"]))
+def answers(work: UnitOfWork, tickets: Sequence[Ticket]) -> list[dict[str, Any]]:
+    """Return the answers for some tickets; each hall in which one waits is played once."""
+    days = {(ticket.site, ticket.business_date) for ticket in tickets if ticket.status == "waiting"}
+    told = {day: forecast(store.hall(work, *day), work.now.timestamp()) for day in days}
+
+    def place(ticket: Ticket) -> Place | None:
+        if ticket.status != "waiting":
+            return None
+        found = told[ticket.site, ticket.business_date].places.get(_waiting(ticket))
+        return _told(found) if found is not None else place_in_queue(work, ticket)  # joined its queue at this moment
+
+    return [answer(ticket, place(ticket)) for ticket in tickets]
 
 
 def place_in_queue(work: UnitOfWork, ticket: Ticket) -> Place:
-    """Return the place of a ticket that joins its queue in this transaction, whether it is stored as waiting already or not."""
-    row = store.queue_of(work, ticket)
-    return place_behind(ticket, row.in_lane, row.in_other_lane, domain.policy_of({"policy": row.policy}), row.mean_seconds, row.counters)
+    """Return the place of a ticket that waits, or joins its queue in this transaction, whether it is stored as waiting or not."""
+    return place_in(store.hall(work, ticket.site, ticket.business_date), ticket, work.now)
+
+
+def place_in(hall: Hall, ticket: Ticket, now: datetime) -> Place:
+    """Return the place of a ticket that waits in a hall, whether that knows of it already or not."""
+    own = _waiting(ticket)
+    if own not in hall.waiting:
+        hall = replace(hall, waiting=[*hall.waiting, own])
+    return _told(forecast(hall, now.timestamp(), ticket.service).places[own])
+
+
+def _waiting(ticket: Ticket) -> Waiting:
+    turn = (ticket.turn - _EPOCH) // timedelta(microseconds=1)
+    return Waiting(turn, ticket.number, ticket.service, ticket.lane == "priority")
+
+
+def _told(place: Forecasted) -> Place:
+    return Place(place.ahead + 1, place.seconds)
 
 
 def told_first(ticket: Ticket, place: Place) -> Ticket:
     """Return a ticket that joins its queue for the first time, with the wait that is told now and kept."""
     return replace(ticket, first_estimate_seconds=place.wait_seconds)
-
-
-def place_behind(ticket: Ticket, in_lane: int, in_other_lane: int, policy: QueuePolicy, mean_seconds: float | None, counters: int) -> Place:
-    """Return the place of a ticket that waits behind so many in its lane, beside so many in the other one."""
-    ahead = ahead_of(
-        has_priority=ticket.lane == "priority",
-        in_lane=in_lane,
-        in_other_lane=in_other_lane,
-        regular_per_priority=policy.regular_per_priority,
-    )
-    return Place(ahead + 1, domain.estimated_wait(ahead, mean_seconds, counters))
 
 
 def answer(ticket: Ticket, place: Place | None = None) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +21,7 @@ def get_site_day(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     if site is None:
         raise DomainError("site_unknown", site=data["site"])
     today = domain.business_date(work.now, site["timezone"])
-    sequence, counters_now, tickets = store.day(
+    day = store.day(
         work,
         site["id"],
         today,
@@ -29,30 +31,43 @@ def get_site_day(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         limit=MOST_OPEN_TICKETS,
     )
     served = {service for counter in counters if counter["active"] for service in counter["services"]}
-    services = store.services(work, sorted(served | {row["service"] for row in tickets}))
+    policy = domain.policy_of(site)
+    services = store.services(work, sorted(served | {row["service"] for row in day.tickets}))
     return {
         "site": site["id"],
         "name": site["name"],
         "timezone": site["timezone"],
         "version": site["version"],
         "business_date": today.isoformat(),
-        "sequence": sequence,
+        "sequence": day.sequence,
         "counters": [{name: counter[name] for name in _COUNTER} for counter in counters],
         "services": [{name: service[name] for name in ("id", "name", "version")} for service in services],
         "paces": _paces(work, [site["id"]])[site["id"]],
         "default_pace_seconds": domain.DEFAULT_SERVING_SECONDS,
-        "counters_now": [{"counter": counter, "status": status} for counter, status in sorted(counters_now.items())],
-        "regular_per_priority": domain.policy_of(site).regular_per_priority,
+        "counters_now": [{"counter": counter, "status": status} for counter, status in sorted(day.counters_now.items())],
+        "regular_per_priority": policy.regular_per_priority,
+        "ageing_cap_minutes": policy.ageing_cap_minutes,
+        "turns": _turns(day.regular_calls),
+        "working": _working(site, store.special_hours(work), today),
         "closures": [_board_closure(told, site) for told in store.told_closures(work, site["id"], today)],
-        "tickets": [_board_ticket(row) for row in tickets],
+        "tickets": [_board_ticket(row) for row in day.tickets],
     }
 
 
 def get_site_heads(work: UnitOfWork, data: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the newest sequence of each site's stream, 0 for one without history, and the pace of its services."""
+    """Return the newest sequence of each site's stream, 0 for one without history, and what no event tells."""
     sources = {site: _source(work, site) for site in data["sites"]}
     heads, paces = store.heads(work, list(sources.values())), _paces(work, data["sites"])
-    return [{"site": site, "sequence": heads.get(source, 0), "paces": paces[site]} for site, source in sources.items()]
+    days, special = store.days_of_now(work, data["sites"]), store.special_hours(work)
+    told = {
+        site["id"]: {"turns": _turns(calls), "working": _working(site, special, domain.business_date(work.now, site["timezone"]))}
+        for site, calls in days
+    }
+    unknown: dict[str, Any] = {"turns": [], "working": []}
+    return [
+        {"site": site, "sequence": heads.get(source, 0), "paces": paces[site], **told.get(site, unknown)}
+        for site, source in sources.items()
+    ]
 
 
 _COUNTER = ("id", "number", "name", "services", "active", "version")
@@ -67,6 +82,19 @@ def _paces(work: UnitOfWork, sites: list[str]) -> dict[str, list[dict[str, Any]]
     for site, service, mean_seconds in store.observed_paces(work, sites):
         found[site].append({"service": service, "mean_seconds": mean_seconds})
     return found
+
+
+def _turns(regular_calls: Mapping[str, int]) -> list[dict[str, Any]]:
+    return [{"counter": counter, "regular_calls": calls} for counter, calls in sorted(regular_calls.items())]
+
+
+def _working(site: dict[str, Any], special: Sequence[dict[str, Any]], today: date) -> list[dict[str, Any]]:
+    zone = ZoneInfo(site["timezone"])
+    periods = domain.Calendar(site, special).working(today)
+    return [
+        {"opens_at": datetime.fromtimestamp(opens, zone).isoformat(), "closes_at": datetime.fromtimestamp(closes, zone).isoformat()}
+        for opens, closes in periods
+    ]
 
 
 def _board_closure(told: store.Told, site: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from services.chassis.errors import DomainError
 from services.chassis.settings import Settings
 from services.ticketing import domain, store
 from services.ticketing.domain import Ticket
-from services.ticketing.usecases.answers import Place, answer, place_behind, told_first
+from services.ticketing.usecases.answers import answer, place_in, told_first
 from services.ticketing.usecases.changing import tell_of_day, tell_of_ticket
 from services.ticketing.usecases.visits import prerequisites_of
 
@@ -29,8 +29,8 @@ def issue_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     domain.check_device_site(actor.site, data["site"])
     services = _in_order(work, [data["service"], *data["then"]])
     status = "printing" if data["print"] else "waiting"
-    first, site, taken = _issued(work, data, services[0], status, leg=1 if services[1:] else None)
-    place = _place(first, site, taken) if status == "waiting" else None
+    first, taken = _issued(work, data, services[0], status, leg=1 if services[1:] else None)
+    place = place_in(taken.hall, first, work.now) if status == "waiting" else None
     if place is not None:
         first = told_first(first, place)
     store.insert(work, first)
@@ -42,11 +42,6 @@ def issue_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         tell_of_ticket(work, "ticket.reserved", leg)
     further = [{"id": leg.id, "number": leg.label, "service": leg.service, "status": leg.status} for leg in legs]
     return {**answer(first, place), "legs": further}
-
-
-def _place(ticket: Ticket, site: Entity, taken: store.TakenNumber) -> Place:
-    policy = domain.policy_of(site)
-    return place_behind(ticket, taken.in_lane, taken.in_other_lane, policy, taken.mean_seconds, taken.counters)
 
 
 def _in_order(work: UnitOfWork, services: list[str]) -> list[str]:
@@ -62,8 +57,8 @@ def _issued(
     status: str,
     leg: int | None,
     before: Ticket | None = None,
-) -> tuple[Ticket, Entity, store.TakenNumber]:
-    """Take a number for a service; return the ticket, not stored yet, its site, and what was taken.
+) -> tuple[Ticket, store.TakenNumber]:
+    """Take a number for a service; return the ticket, not stored yet, and what was taken.
 
     :param before: the first ticket of the visit, whose arrival all others share.
     """
@@ -77,8 +72,7 @@ def _issued(
     prefix = domain.prefix_at(agency, site["id"])
     check_open(work, calendar, agency)
     today = domain.business_date(work.now, site["timezone"])
-    closes_at, priority = domain.end_of_day(today, site["timezone"]), data["priority_class"] is not None
-    taken = store.take_number(work, site["id"], today, prefix, closes_at, service["id"], priority=priority)
+    taken = store.take_number(work, site["id"], today, prefix, domain.end_of_day(today, site["timezone"]))
     if taken.closed_at is not None:
         raise DomainError("day_closed", business_date=today.isoformat())
     if taken.opened:
@@ -99,7 +93,7 @@ def _issued(
         issued_at=taken.arrived_at,
         leg=leg,
     )
-    return domain.issued(ticket, actor.id), site, taken
+    return domain.issued(ticket, actor.id), taken
 
 
 def with_token(settings: Settings, answer: dict[str, Any]) -> dict[str, Any]:

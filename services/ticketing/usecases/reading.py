@@ -8,7 +8,7 @@ from typing import Any
 from services.chassis.database import UnitOfWork
 from services.chassis.paging import cursor_behind, place_of
 from services.ticketing import domain, store
-from services.ticketing.usecases.answers import answer_of_row, viewed
+from services.ticketing.usecases.answers import answers, viewed
 from services.ticketing.usecases.changing import check_slip
 
 
@@ -32,9 +32,9 @@ def list_tickets(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     filters: dict[str, Any] = {name: data[name] for name in ("site", "service", "status") if name in data}
     if "date" in data:
         filters["business_date"] = date.fromisoformat(data["date"])
-    rows = store.view_page(work, filters, place_of(data.get("cursor")), data["limit"] + 1)
-    page, more = rows[: data["limit"]], len(rows) > data["limit"]
+    found = store.view_page(work, filters, place_of(data.get("cursor")), data["limit"] + 1)
+    page, more = found[: data["limit"]], len(found) > data["limit"]
     return {
-        "items": [answer_of_row(row) for row in page],
-        "next_cursor": cursor_behind(page[-1]["issued_at"], page[-1]["id"]) if more else None,
+        "items": answers(work, page),
+        "next_cursor": cursor_behind(page[-1].issued_at, page[-1].id) if more else None,
     }

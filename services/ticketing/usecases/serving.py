@@ -20,7 +20,7 @@ def start_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def complete_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
-    """End serving with an outcome, and learn how long it took."""
+    """End serving with an outcome, and learn for how long it took the counter."""
     store.lock_day_of_leg(work, data["id"])
     found, known = store.locked_with_pace(work, data["id"]) or (None, None)
     collect_on = None if data.get("collect_on") is None else date.fromisoformat(data["collect_on"])
@@ -29,7 +29,7 @@ def complete_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     )
     domain.check_collected_later(ticket)
     samples, mean = known or store.pace(work, ticket.site, ticket.service)
-    store.keep_pace(work, ticket.site, ticket.service, samples + 1, domain.new_pace(mean, samples, ticket.serving_seconds))
+    store.keep_pace(work, ticket.site, ticket.service, samples + 1, domain.new_pace(mean, samples, ticket.seconds_at_counter))
     answered = keep(work, ticket, "complete")
     after_leg(work, ticket)
     return answered

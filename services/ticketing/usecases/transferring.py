@@ -28,8 +28,7 @@ def transfer_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     prefix = domain.prefix_at(agency, old.site)
     check_open(work, calendar, agency)
     ends = domain.end_of_day(old.business_date, site["timezone"])
-    priority = old.priority_class is not None
-    taken = store.take_number(work, old.site, old.business_date, prefix, ends, service["id"], priority=priority)
+    taken = store.take_number(work, old.site, old.business_date, prefix, ends)
     new = _next_ticket(old, service["id"], agency["id"], prefix, taken)
     change(work, old, "transfer", transferred_to=new.id)
     place = place_in_queue(work, new)  # by its arrival, before others who wait: not the end of the queue

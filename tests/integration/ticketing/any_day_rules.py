@@ -46,8 +46,7 @@ class Arriving(Actors):
             )  # fmt: skip
             self.expected.tickets.append(new)
             if leg == 1:
-                waiting = self.expected.in_order(service, self.today)
-                assert issued["position"] == (waiting.index(new) + 1 if new in waiting else None)
+                assert self.expected.may_stand_at(new, issued["position"])
         return None
 
     @act("confirm", often=3, printed=st.booleans(), with_slip=st.booleans())

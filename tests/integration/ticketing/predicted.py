@@ -111,17 +111,20 @@ class Predicted:
         found = [each for each in self.tickets if each.status == "waiting" and each.day == day and each.service in services]
         return sorted(found, key=lambda each: each.lane_and_turn)
 
-    def in_order(self, service: str, day: date) -> list[Expected]:
-        """Who waits for a service, in the order in which they would be called now: k regular ones after each priority one."""
-        waiting, k = self.waiting([service], day), self.policy["regular_per_priority"]
-        priority, regular = ([each for each in waiting if each.regular is lane] for lane in (False, True))
-        if k == 0:
-            return [*priority, *regular]
-        mixed: list[Expected] = []
-        while priority:
-            mixed += [priority.pop(0), *regular[:k]]
-            del regular[:k]
-        return [*mixed, *regular]
+    def may_stand_at(self, new: Expected, position: int | None) -> bool:
+        """Whether a place is one for a ticket: behind its lane, and among the other one as the policy may let counters mix them.
+
+        Where nothing is mixed there is only one. What each counter owes either lane decides the others
+        (`services.contracts.queue_forecast`, which has tests of its own).
+        """
+        if new.status != "waiting":
+            return position is None
+        waiting = self.waiting([new.service], new.day)
+        own = [each for each in waiting if each.regular is new.regular]
+        least, most = own.index(new) + 1, own.index(new) + 1 + len(waiting) - len(own)
+        if self.policy["regular_per_priority"] == 0 and self.policy["ageing_cap_minutes"] is None:
+            return position == (most if new.regular else least)
+        return position is not None and least <= position <= most
 
     def next_at(self, counter: str, services: Iterable[str], now: datetime, day: date) -> Expected | None:
         """Who is called next to a counter."""

@@ -45,8 +45,10 @@ class AnyDay(Serving, Calling, Staffing, Days):
             assert found == (each.status, each.version, each.counter, each.visit, each.leg, each.recalls)
         shown = {ticket["id"]: ticket for ticket in self.shown}
         for service in self.building.services:
-            places = [shown[each.id]["position"] for each in self.model.in_order(service, self.today)]
-            assert places == list(range(1, len(places) + 1))
+            waiting = self.model.waiting([service], self.today)
+            places = {each.id: shown[each.id]["position"] for each in waiting}
+            assert sorted(places.values()) == list(range(1, len(waiting) + 1)), "everybody has a place of their own"
+            assert all(self.model.may_stand_at(each, places[each.id]) for each in waiting)
         check_visits_now(self.shown)
         check_counters_now(self.shown)
         check_turns(self.shown, {each.id: each.order for each in self.model.tickets})

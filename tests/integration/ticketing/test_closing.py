@@ -29,7 +29,7 @@ def copies(mall, ticket, count):
         assert first is not None
         ends_at = domain.end_of_day(DAY, mall.site_facts["timezone"])
         for _ in range(count):
-            taken = store.take_number(work, mall.site, DAY, first.prefix, ends_at, first.service, priority=False)
+            taken = store.take_number(work, mall.site, DAY, first.prefix, ends_at)
             store.insert(work, replace(first, id=str(uuid.uuid4()), visit=str(uuid.uuid4()), number=taken.number))
 
 

@@ -76,7 +76,7 @@ class TestEstimate:
         serve(mall, clock, 100)
         serve(mall, clock, 200)
         assert [mall.take(mall.ktp)["estimated_wait_seconds"] for _ in range(3)] == [0, 150, 300]
-        assert [mall.take(mall.kk)["estimated_wait_seconds"] for _ in range(2)] == [0, 600]
+        assert [mall.take(mall.kk)["estimated_wait_seconds"] for _ in range(2)] == [450, 1050], "at the same counter"
 
     def test_is_shared_by_the_counters_in_use_for_the_service(self, mall):
         mall.counter(2, mall.ktp)
@@ -95,8 +95,27 @@ class TestEstimate:
         clock.pass_by(seconds=100)
         together(4, lambda number: mall.complete(tickets[number]))
         serve(mall, clock, 600)
+        for _ in range(4):
+            mall.take(mall.ktp)
+        assert mall.take(mall.ktp)["estimated_wait_seconds"] == 200, "the fifth, at four counters"
+
+    def test_counts_down_while_somebody_is_served_by_the_minute(self, mall, clock):
         mall.take(mall.ktp)
-        assert mall.take(mall.ktp)["estimated_wait_seconds"] == round(200 / 4)
+        mall.start(mall.call_next(mall.first))
+        waiting = mall.take(mall.kk)
+        told = []
+        for _ in range(4):
+            told.append(mall.get(waiting)["estimated_wait_seconds"])
+            clock.pass_by(seconds=50)
+        assert told == [600, 600, 540, 480]
+
+    def test_is_not_before_the_opening(self, new_mall, new_regency, clock):
+        mall = new_mall(regency=new_regency())
+        [service] = mall.agency("CPL", "A", "KTP")
+        mall.counter(1, service)
+        mall.open_site(hours={"wednesday": [{"open": "08:00", "close": "15:00"}]})
+        clock.instant = datetime(2026, 3, 11, 0, 30, tzinfo=UTC)  # 07:30 there
+        assert [mall.take(service)["estimated_wait_seconds"] for _ in range(2)] == [1800, 2400]
 
 
 class TestOneTicket:

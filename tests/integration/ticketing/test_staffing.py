@@ -153,13 +153,16 @@ def test_an_officer_opens_counters_of_the_own_agency(mall):
 
 def test_the_estimate_counts_open_counters_where_officers_say_so(mall):
     second = mall.counter(2, mall.ktp)
-    mall.take(mall.ktp)
-    by_all = mall.take(mall.ktp)["estimated_wait_seconds"]
+    told = [mall.take(mall.ktp)["estimated_wait_seconds"] for _ in range(3)]
+    assert told == [0, 0, 600]
+
+    def now():
+        return [ticket["estimated_wait_seconds"] for ticket in mall.tickets()]
+
     mall.open_counter(mall.first)
-    waiting = mall.tickets()[1]
-    assert waiting["estimated_wait_seconds"] == 2 * by_all
+    assert now() == [0, 600, 1200]
     mall.open_counter(second, officer(mall, "budi"))
-    assert mall.tickets()[1]["estimated_wait_seconds"] == by_all
+    assert now() == told
 
 
 def test_no_wait_is_told_while_no_counter_for_the_service_is_open(mall):

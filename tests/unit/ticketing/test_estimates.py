@@ -1,4 +1,4 @@
-"""Expected waits and the pace of a service."""
+"""The pace of a service."""
 
 from statistics import fmean
 
@@ -7,40 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ticketing import domain
-from services.ticketing.domain import DEFAULT_SERVING_SECONDS
 
 pytestmark = pytest.mark.unit
 
 seconds = st.floats(0, 86_400)
-
-
-class TestEstimatedWait:
-    @pytest.mark.parametrize(
-        ("ahead", "mean", "counters", "expected"),
-        [
-            (0, 300.0, 2, 0),
-            (1, 300.0, 1, 300),
-            (6, 300.0, 2, 900),
-            (5, 100.0, 3, 167),
-            (3, None, 1, 3 * DEFAULT_SERVING_SECONDS),
-            (3, 0.0, 1, 0),
-            (4, 300.0, 0, None),
-        ],
-        ids=["next", "one ahead", "two counters", "rounded", "never observed", "no time at all", "no counter"],
-    )
-    def test_is_who_waits_ahead_times_pace_by_counters(self, ahead, mean, counters, expected):
-        assert domain.estimated_wait(ahead, mean, counters) == expected
-
-    @given(st.integers(0, 500), seconds, st.integers(1, 20))
-    def test_never_shrinks_with_more_people_nor_grows_with_more_counters(self, ahead, mean, counters):
-        wait, one_more, sooner = (
-            domain.estimated_wait(*given, counters=by)
-            for given, by in (((ahead, mean), counters), ((ahead + 1, mean), counters), ((ahead, mean), counters + 1))
-        )
-        assert wait is not None
-        assert one_more is not None
-        assert sooner is not None
-        assert one_more >= wait >= sooner
 
 
 def pace_after(observed):

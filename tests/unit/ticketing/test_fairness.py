@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.contracts.queue_position import ahead_of
 from services.ticketing.domain import QueuePolicy, next_of
 from tests.bench.fairness import PAGE, table
 from tests.unit.ticketing.example import NOON, ticket
@@ -78,30 +77,6 @@ def test_nobody_is_overtaken_after_the_cap(policy, arrivals, minutes_each):
     for lane in ("priority", "regular"):
         of_lane = [each.number for each in called if each.lane == lane]
         assert of_lane == sorted(of_lane)
-
-
-@given(st.integers(0, 5), st.integers(0, 12), st.integers(0, 12))
-def test_positions_are_the_order_of_calling(k, priority_waiting, regular_waiting):
-    policy = QueuePolicy(regular_per_priority=k)
-    lanes = {
-        "priority": [waiting(100 - index, "elderly", index) for index in range(priority_waiting)],
-        "regular": [waiting(100 - index, None, 100 + index) for index in range(regular_waiting)],
-    }
-    expected = {}
-    for lane, own in lanes.items():
-        other = regular_waiting if lane == "priority" else priority_waiting
-        for index, each in enumerate(own):
-            ahead = ahead_of(has_priority=lane == "priority", in_lane=index, in_other_lane=other, regular_per_priority=k)
-            expected[each.number] = ahead
-    order, regular_calls = [], k  # a counter that owes nothing begins with the priority lane
-    while any(lanes.values()):
-        priority, regular = ((own[0] if own else None) for own in lanes.values())
-        first = next_of(priority, regular, regular_calls, policy, NOON)
-        assert first is not None
-        order.append(first.number)
-        lanes[first.lane].pop(0)
-        regular_calls = regular_calls + 1 if first.lane == "regular" else 0
-    assert {number: place for place, number in enumerate(order)} == expected
 
 
 def test_the_published_comparison_is_what_the_rule_does():

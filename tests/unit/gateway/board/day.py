@@ -28,6 +28,8 @@ class Day:
         self.tickets: dict[str, dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
         self.paces = [{"service": "CPL-KTP", "mean_seconds": 300.0}]
+        self.facts: dict[str, Any] = {}
+        """Further members of a snapshot: the policy, turns of counters, hours."""
         self.versions = dict.fromkeys(COUNTERS, 1)
         self.names = {counter: f"Loket {counter[-1]}" for counter in COUNTERS}
         self._clock = itertools.count(1)
@@ -147,6 +149,7 @@ class Day:
             "services": [{"id": service, "name": f"Layanan {service}", "version": 1} for service in SERVICES],
             "paces": deepcopy(self.paces),
             "default_pace_seconds": 600.0,
+            **deepcopy(self.facts),
             "tickets": [self._told(ticket) for ticket in tickets if self._is_shown(ticket, tickets)],
         }
 

@@ -44,7 +44,8 @@ class Ticketing:
         if method == "stream_heads":
             return self.heads
         if method == "get_site_heads":
-            return [{"site": site, "sequence": self.day.sequence, "paces": self.day.paces} for site in payload["sites"]]
+            told = {name: self.day.facts[name] for name in ("turns", "working") if name in self.day.facts}
+            return [{"site": site, "sequence": self.day.sequence, "paces": self.day.paces, **told} for site in payload["sites"]]
         return {**self.day.tickets[payload["id"]], "position": 1, "estimated_wait_seconds": 0}
 
 
@@ -238,13 +239,32 @@ class TestFollowing:
         assert gateway.ticketing.asked.count("get_site_day") == 1
 
     def test_a_new_pace_changes_the_estimates(self, gateway):
-        gateway.day.take()
-        gateway.day.take()
-        assert gateway.board()["services"][2]["estimated_wait_seconds"] == 200
+        for _ in range(3):
+            gateway.day.take()
+        assert gateway.board()["services"][2]["estimated_wait_seconds"] == 300
         gateway.day.paces = [{"service": "CPL-KTP", "mean_seconds": 600.0}]
         gateway.pass_by(COMPARE_SECONDS)
         gateway.pass_by(0.1)
-        assert gateway.board()["services"][2]["estimated_wait_seconds"] == 400
+        assert gateway.board()["services"][2]["estimated_wait_seconds"] == 600
+
+    def test_waits_are_told_anew_each_minute(self, gateway):
+        gateway.day.facts["working"] = [{"opens_at": "2026-03-11T12:30:00+07:00", "closes_at": "2026-03-11T15:00:00+07:00"}]
+        gateway.day.take()
+        told = []
+        for _ in range(6):
+            told.append(gateway.board()["services"][2]["estimated_wait_seconds"])
+            gateway.pass_by(20)
+            gateway.pass_by(0.1)
+        assert told == [1800, 1800, 1800, 1740, 1740, 1740]
+
+    def test_changed_hours_are_asked_for(self, gateway):
+        gateway.day.take()
+        assert gateway.board()["services"][2]["estimated_wait_seconds"] == 0
+        gateway.day.facts["working"] = [{"opens_at": "2026-03-11T12:10:00+07:00", "closes_at": "2026-03-11T15:00:00+07:00"}]
+        gateway.boards.on_event(f"{REGENCY}.catalog.hours_changed", json.dumps({"data": {"hours": {"id": "x", "version": 1}}}).encode())
+        gateway.pass_by(0.2)
+        gateway.pass_by(0.1)
+        assert gateway.board()["services"][2]["estimated_wait_seconds"] == 600
 
 
 class TestHundredsOfRegencies:

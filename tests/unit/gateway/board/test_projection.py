@@ -12,9 +12,11 @@ from services.contracts.board import Board, SiteDay
 from services.contracts.examples import EXAMPLES
 from services.contracts.registry import example_event
 from tests.platform.boards import recomputed, reduced
-from tests.unit.gateway.board.day import COUNTERS, REGENCY, SERVICES, SITE, TODAY, Day
+from tests.unit.gateway.board.day import COUNTERS, MORNING, REGENCY, SERVICES, SITE, TODAY, Day
 
 pytestmark = pytest.mark.unit
+
+CLOCK = MORNING.timestamp()
 
 WHAT = ("call", "start", "return", "undo", "recall", "complete", "no_show", "cancel", "expire")
 HAPPENINGS = st.lists(
@@ -46,7 +48,7 @@ def started(day):
 
 
 def shown(projection):
-    return reduced(projection.content())
+    return reduced(projection.content(CLOCK))
 
 
 @given(HAPPENINGS, st.data())
@@ -83,7 +85,7 @@ def test_two_projections_with_the_same_sequence_show_the_same(happenings):
             day.step(list(day.tickets)[first % len(day.tickets)], what, second)
         for index in range(before, day.sequence):
             following.add(day.change(index))
-        assert following.content() == started(day).content()
+        assert following.content(CLOCK) == started(day).content(CLOCK)
 
 
 def test_a_change_waits_for_an_earlier_one():
@@ -128,7 +130,7 @@ def test_an_older_snapshot_takes_nothing_back_but_brings_the_catalogue():
     projection.begin(old)
     assert projection.sequence == 1
     assert shown(projection) == recomputed(day.of_today())
-    assert projection.content()["counters"][0]["name"] == "Loket Baru"
+    assert projection.content(CLOCK)["counters"][0]["name"] == "Loket Baru"
 
 
 def test_a_history_that_was_put_back_is_believed_when_forced():
@@ -161,20 +163,44 @@ def test_places_follow_lane_and_arrival_within_a_service():
     first, other, second = day.take(), day.take(SERVICES[1]), day.take()
     urgent = day.take(lane="priority")
     projection = started(day)
-    places = {ticket: projection.place(projection.knows(ticket), projection.turns()) for ticket in day.tickets}
-    # 300 s on average for this service, at three counters; the other one has no pace yet.
-    assert places == {urgent: (1, 0), first: (2, 100), second: (3, 200), other: (1, 0)}
+    places = {ticket: projection.place(projection.knows(ticket), CLOCK) for ticket in day.tickets}
+    # Three counters that all serve both services; 300 s on average for the one, the other has no pace yet: 600 s.
+    assert places == {urgent: (1, 0), first: (2, 0), other: (1, 0), second: (3, 300)}
 
 
-def test_the_estimate_of_a_service_counts_everybody_who_waits_there():
+def test_places_follow_the_turns_of_counters_between_the_lanes():
+    day = Day()
+    day.facts = {"regular_per_priority": 2, "turns": [{"counter": counter, "regular_calls": 1} for counter in COUNTERS]}
+    first, second, urgent = day.take(), day.take(), day.take(lane="priority")
+    projection = started(day)
+
+    def places():
+        known = {ticket: projection.knows(ticket) for ticket in (first, second, urgent)}
+        return [projection.place(entry, CLOCK)[0] for entry in known.values() if entry is not None]
+
+    assert places() == [1, 2, 3], "three counters call one regular each, as long as there are any"
+    for counter in COUNTERS[1:]:
+        other = day.take("BPN-UKR")
+        projection.add(day.change(day.sequence - 1))
+        day.step(other, "call", counter)
+        projection.add(day.change(day.sequence - 1))
+    day.step(first, "call", COUNTERS[0])
+    projection.add(day.change(day.sequence - 1))
+    day.step(first, "start")
+    projection.add(day.change(day.sequence - 1))
+    assert places() == [None, 2, 1], "every counter has called its two: the priority lane is next"
+    assert projection.learn({**day.snapshot(), "turns": [{"counter": counter, "regular_calls": 0} for counter in COUNTERS]})
+    assert places() == [None, 1, 2], "what ticketing tells counts"
+
+
+def test_the_estimate_for_a_newcomer_counts_everybody_who_waits_for_the_same_counters():
     day = Day()
     for _ in range(4):
         day.take()
     day.take(SERVICES[1])
-    services = {service["id"]: service for service in started(day).content()["services"]}
-    assert services[SERVICES[0]]["estimated_wait_seconds"] == 400
-    assert services[SERVICES[1]]["estimated_wait_seconds"] == 200
-    assert services[SERVICES[2]]["estimated_wait_seconds"] == 0
+    services = {service["id"]: service for service in started(day).content(CLOCK)["services"]}
+    # Three are called at once and the fourth after 300 s, like the one for the other service; the third counter is free then.
+    assert {service["estimated_wait_seconds"] for service in services.values()} == {300}
 
 
 def test_nobody_can_say_how_long_it_takes_where_no_counter_serves():
@@ -185,11 +211,11 @@ def test_nobody_can_say_how_long_it_takes_where_no_counter_serves():
         counter["active"] = False
     projection = Projection(REGENCY, SITE)
     projection.begin(snapshot)
-    [service] = projection.content()["services"]
+    [service] = projection.content(CLOCK)["services"]
     assert (service["waiting"], service["estimated_wait_seconds"]) == (1, None)
     entry = projection.knows(ticket)
     assert entry is not None
-    assert projection.place(entry, projection.turns()) == (1, None)
+    assert projection.place(entry, CLOCK) == (1, None)
 
 
 def test_a_closed_counter_stays_while_somebody_is_there():
@@ -200,14 +226,14 @@ def test_a_closed_counter_stays_while_somebody_is_there():
         counter["active"] = False
     projection = Projection(REGENCY, SITE)
     projection.begin(snapshot)
-    assert [counter["id"] for counter in projection.content()["counters"]] == [COUNTERS[1]]
+    assert [counter["id"] for counter in projection.content(CLOCK)["counters"]] == [COUNTERS[1]]
 
 
 @given(HAPPENINGS)
 def test_what_is_shown_fits_the_contract_and_names_no_ticket(happenings):
     day, _ = lived(happenings)
     SiteDay().load(day.snapshot())
-    content = started(day).content()
+    content = started(day).content(CLOCK)
     Board().load({**content, "live": True, "as_of": day.now()})
     text = repr(content)
     assert not any(ticket["id"] in text or ticket["visit"] in text for ticket in day.tickets.values())
@@ -218,8 +244,8 @@ def test_the_example_of_the_contract_is_what_its_snapshot_makes():
     projection = Projection("lampung-timur", "sukadana")
     projection.begin(day)
     expected = EXAMPLES["gateway"]["board"]
-    assert projection.content().keys() == expected.keys() - {"live", "as_of"}
-    assert reduced(projection.content())["counters"] == reduced(expected)["counters"]
+    assert projection.content(CLOCK).keys() == expected.keys() - {"live", "as_of"}
+    assert reduced(projection.content(CLOCK))["counters"] == reduced(expected)["counters"]
 
 
 class TestReading:
@@ -246,7 +272,7 @@ class TestReading:
 
 
 def test_a_day_begins_empty():
-    assert reduced(started(Day()).content()) == {"counters": {}, "calls": [], "services": {}}
+    assert reduced(started(Day()).content(CLOCK)) == {"counters": {}, "calls": [], "services": {}}
     assert started(Day()).business_date == TODAY
 
 
@@ -266,26 +292,26 @@ class TestClosures:
         ]
         for change in later:  # early ones wait
             projection.add(change)
-            assert projection.content()["closures"] == []
+            assert projection.content(CLOCK)["closures"] == []
         assert len(projection.add(self.change(first, "closed", reason="closure", **self.WHOLE))) == 3
-        assert projection.content()["closures"] == [self.AGENCY]
-        content = {**projection.content(), "live": True, "as_of": "2025-06-11T09:00:00+07:00"}
+        assert projection.content(CLOCK)["closures"] == [self.AGENCY]
+        content = {**projection.content(CLOCK), "live": True, "as_of": "2025-06-11T09:00:00+07:00"}
         assert Board().load(content) == content
 
     def test_come_with_a_snapshot_and_go_with_the_next(self):
         projection, day = started(Day()), Day()
         projection.begin({**day.snapshot(), "closures": [self.WHOLE]})
-        assert projection.content()["closures"] == [self.WHOLE]
+        assert projection.content(CLOCK)["closures"] == [self.WHOLE]
         projection.begin(day.snapshot())
-        assert projection.content()["closures"] == []
+        assert projection.content(CLOCK)["closures"] == []
 
     def test_of_another_day_are_not_those_of_today(self):
         projection = started(Day())
         projection.add(self.change(projection.sequence + 1, "closed", date="1999-01-01", **self.WHOLE))
-        assert projection.content()["closures"] == []
+        assert projection.content(CLOCK)["closures"] == []
 
     def test_said_again_are_said_once(self):
         projection = started(Day())
         for _ in range(2):
             projection.add(self.change(projection.sequence + 1, "closed", **self.WHOLE))
-        assert projection.content()["closures"] == [self.WHOLE]
+        assert projection.content(CLOCK)["closures"] == [self.WHOLE]
