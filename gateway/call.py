@@ -11,6 +11,7 @@ from werkzeug.wrappers import Request
 
 from gateway.authentication import AccessTokens
 from gateway.board.boards import Boards
+from gateway.origin import network_of
 from gateway.preconditions import IDEMPOTENCY_KEY, command_id
 from gateway.rate_limit import RateLimits
 from gateway.route import Route
@@ -66,15 +67,22 @@ class Call:
         """The regency whose path it is; ``None`` on paths of the platform."""
         return self.path_values["regency"] if self.route.of_regency else None
 
+    @property
+    def _is_audited(self) -> bool:
+        """Whether services write down who does this: staff and devices, also those that are about to sign in."""
+        return self.route.method != "GET" and (self.actor != ANONYMOUS or self.route.rule.any_regency)
+
     def context(self, deadline_seconds: float) -> CallContext:
         """Return what goes with the call to a service. A command gets the id under which it is done once."""
         key = self.request.headers.get(IDEMPOTENCY_KEY)
+        actor = ANONYMOUS if self.route.rule.any_regency else self.actor
         return CallContext(
             regency=self.regency,
             # What anybody may read is read as anybody: services refuse an actor of another regency.
-            actor=ANONYMOUS if self.route.rule.any_regency else self.actor,
+            actor=actor,
             command_id=command_id(key, self.actor, self.client) if self.route.command else None,
             deadline=time.time() + deadline_seconds,
             locale=self.language,
             traceparent=self.traceparent,
+            client=network_of(self.client) if self._is_audited else None,
         )

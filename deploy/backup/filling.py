@@ -27,6 +27,10 @@ _REFERENCES = sa.text("""
 """)
 _SEQUENCES = sa.text("SELECT sequencename FROM pg_sequences WHERE schemaname = :schema")
 _PREPARE_MONTH = sa.text("SELECT platform.prepare_event_log(:schema, :month)")
+_AUDITED = sa.text("SELECT EXISTS (SELECT FROM platform.audit_log) OR EXISTS (SELECT FROM platform.audit_cut)")
+_NEXT_AUDITED = sa.text(
+    "SELECT setval(pg_get_serial_sequence('platform.audit_log', 'id'), greatest((SELECT max(id) FROM platform.audit_log), 1))"
+)
 _EXISTS = sa.text("SELECT to_regclass(:name) IS NOT NULL")
 
 
@@ -87,6 +91,15 @@ def fill_platform(connection: Connection, name: str, table: StoredTable, archive
         )
     )
     return int(cursor.rowcount)
+
+
+def fill_platform_audit(connection: Connection, tables: dict[str, StoredTable], archive: Archive) -> int:
+    """Bring back the platform's audit log where there is none yet; return the number of rows. A log that is there goes on as it is."""
+    if connection.execute(_AUDITED).scalar_one():
+        return 0
+    rows = sum(_copy(connection, sql.Identifier("platform", name), table, archive) for name, table in tables.items())
+    connection.execute(_NEXT_AUDITED)
+    return rows
 
 
 def _copy(connection: Connection, target: sql.Composable, table: StoredTable, archive: Archive) -> int:

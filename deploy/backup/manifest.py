@@ -55,6 +55,8 @@ class StoredSchema:
     sequences: dict[str, int] = field(default_factory=dict)
     """Last value of each sequence that was ever asked."""
     tables: dict[str, StoredTable] = field(default_factory=dict)
+    audit_head: tuple[int, str] | None = None
+    """Newest link of the audit log's chain, an anchor for `mpp audit verify`; ``None`` in backups of older releases."""
 
     @property
     def rows(self) -> int:
@@ -71,11 +73,13 @@ class StoredSchema:
             "heads": self.heads,
             "sequences": self.sequences,
             "tables": {name: asdict(table) for name, table in self.tables.items()},
+            "audit_head": None if self.audit_head is None else {"sequence": self.audit_head[0], "hash": self.audit_head[1]},
         }
 
     @classmethod
     def read(cls, told: dict[str, Any]) -> Self:
         """Take over what the manifest says."""
+        head = told.get("audit_head")
         revisions = Revisions(told["revisions"]["chassis"], told["revisions"]["service"])
         if not (_REVISION.fullmatch(revisions.chassis) and _REVISION.fullmatch(revisions.service)):
             raise ValueError("no revision")
@@ -87,6 +91,7 @@ class StoredSchema:
             {str(source): int(sequence) for source, sequence in told["heads"].items()},
             {str(name): int(value) for name, value in told["sequences"].items()},
             {str(name): StoredTable.read(table) for name, table in told["tables"].items()},
+            None if head is None else (int(head["sequence"]), str(head["hash"])),
         )
 
 

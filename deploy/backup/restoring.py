@@ -22,14 +22,15 @@ from sqlalchemy.exc import OperationalError
 from deploy import parts
 from deploy.backup.archive import Archive
 from deploy.backup.failure import BackupError
-from deploy.backup.filling import fill, fill_platform, given_numbers
+from deploy.backup.filling import fill, fill_platform, fill_platform_audit, given_numbers
 from deploy.backup.manifest import StoredSchema
 from deploy.backup.snapshots import reading_order
 from services.chassis import resuming
 from services.chassis.attention import call_attention
+from services.chassis.audit import CONSOLE
 from services.chassis.connections import HOME
 from services.chassis.database import Database
-from services.chassis.provisioning import LOCKED, Provisioner, schema_beside
+from services.chassis.provisioning import AUDIT, LOCKED, Provisioner, schema_beside
 from services.chassis.revisions import NeededRevisions
 from services.chassis.settings import SERVICES, Settings
 from services.chassis.tenancy import schema_of
@@ -40,6 +41,13 @@ Progress = Callable[[str], None]
 _LOST = """
     SELECT count(*) FROM "{schema}".event_log LEFT JOIN jsonb_each_text(CAST(:heads AS jsonb)) AS kept ON kept.key = event_log.source
     WHERE event_log.sequence > coalesce(CAST(kept.value AS bigint), 0)
+"""
+
+
+_REPLACED = 'SELECT sequence, hash FROM "{schema}".audit_seal ORDER BY sequence DESC LIMIT 1'
+_RESTORED = """
+    INSERT INTO audit_log (at, actor, role, action, kind, subject, after)
+    VALUES (:now, :actor, :role, 'restore', 'regency', :regency, CAST(:after AS jsonb))
 """
 
 
@@ -117,7 +125,12 @@ class Restore:
         tables, count = self._archive.manifest.platform, 0
         self._archive.check(table for each in tables.values() for table in each.values())
         for provisioner in parts.provisioners(self._settings):
-            for name, table in tables.get(provisioner.service, {}).items():
+            mine = dict(tables.get(provisioner.service, {}))
+            if audited := {name: mine.pop(name) for name in AUDIT if name in mine}:
+                with provisioner.connected() as connection:
+                    fill_platform_audit(connection, audited, self._archive)
+                    connection.commit()
+            for name, table in mine.items():
                 with provisioner.connected() as connection:
                     count += fill_platform(connection, name, table, self._archive, replace=replace)
                     connection.commit()
@@ -149,6 +162,18 @@ class Restore:
         for service, connection in connections.items():
             for statement in parts.after_restore(service):
                 connection.execute(statement, {"regency": regency, "now": datetime.now(UTC)})
+            self._audit(connection, regency, service)
+
+    def _audit(self, connection: Connection, regency: str, service: str) -> None:
+        """Say in the audit log that it was restored, and which chain it takes the place of."""
+        stored, own = self._archive.manifest.regencies[regency][service], schema_of(regency)
+        replaced = None
+        if connection.execute(sa.text("SELECT to_regclass(:name)"), {"name": f'"{own}".audit_seal'}).scalar_one() is not None:
+            head = connection.execute(sa.text(_REPLACED.format(schema=own))).first()
+            replaced = None if head is None else {"sequence": head.sequence, "hash": bytes(head.hash).hex()}
+        after = {"backup_of": stored.at.isoformat(), "release": self._archive.manifest.release, "replaced": replaced}
+        row = {"now": datetime.now(UTC), "actor": CONSOLE.id, "role": CONSOLE.role, "regency": regency, "after": json.dumps(after)}
+        connection.execute(sa.text(_RESTORED), row)
 
     def _announce(self, regency: str, facts: dict[str, Any]) -> None:
         """List the regency at home too, and let the running services look at it at once."""

@@ -23,6 +23,7 @@ from deploy.backup.archive import ArchiveWriter
 from deploy.backup.failure import BackupError
 from deploy.backup.manifest import StoredSchema, StoredTable
 from services.chassis.connections import HOME, url_on
+from services.chassis.provisioning import AUDIT
 from services.chassis.revisions import Revisions
 from services.chassis.settings import SERVICES, Settings
 from services.chassis.tenancy import role_of, schema_of
@@ -31,9 +32,9 @@ from services.contracts.subscriptions import SUBSCRIPTIONS
 BLOCK = 1 << 18
 LOCK_SECONDS = 30
 
-PLATFORM_TABLES = {"catalog": ("account",)}
-"""What a backup of everything keeps of the schema `platform`: the operators. All else there is made anew by a restore
-(registry, heads of streams) or means nothing afterwards (outbox, hints, attention, sessions, revocations,
+PLATFORM_TABLES = {"catalog": ("account", *AUDIT)}
+"""What a backup of everything keeps of the schema `platform`: the operators, and what they did. All else there is made anew
+by a restore (registry, heads of streams) or means nothing afterwards (outbox, hints, attention, sessions, revocations,
 failed sign-ins, pairings)."""
 
 _ENTER: LiteralString = """
@@ -53,6 +54,7 @@ _MONTHS: LiteralString = """
     JOIN pg_namespace ON pg_namespace.oid = parent.relnamespace
     WHERE nspname = %(schema)s AND parent.relname = 'event_log' AND child.relname ~ '^event_log_[0-9]{6}$' ORDER BY 1
 """
+_AUDIT_HEAD: LiteralString = "SELECT sequence, hash FROM audit_seal ORDER BY sequence DESC LIMIT 1"
 _SEQUENCES: LiteralString = """
     SELECT sequencename AS name, last_value AS last FROM pg_sequences WHERE schemaname = %(schema)s AND last_value IS NOT NULL
 """
@@ -83,7 +85,9 @@ def store_platform(settings: Settings, writer: ArchiveWriter) -> dict[str, dict[
         with _connected(settings, service, HOME) as connection:
             connection.execute("SELECT set_config('search_path', 'platform', true)")
             found = {row["name"]: row["columns"] for row in connection.execute(_TABLES, {"schema": "platform"})}
-            stored[service] = {name: _store(connection, writer, f"platform/{service}/{name}", name, found[name]) for name in names}
+            stored[service] = {
+                name: _store(connection, writer, f"platform/{service}/{name}", name, found[name]) for name in names if name in found
+            }
     return stored
 
 
@@ -139,7 +143,11 @@ class _Snapshot:
         stored, execute = self._stored, self._connection.execute
         stored.months = [_month(row["month"]) for row in execute(_MONTHS, self._schema)]
         stored.heads = {row["source"]: row["sequence"] for row in execute("SELECT source, sequence FROM stream ORDER BY source")}
-        for table in execute(_TABLES, self._schema).fetchall():
+        tables = execute(_TABLES, self._schema).fetchall()
+        if any(table["name"] == "audit_seal" for table in tables):  # a regency may be behind its migrations
+            head = execute(_AUDIT_HEAD).fetchone()
+            stored.audit_head = None if head is None else (head["sequence"], bytes(head["hash"]).hex())
+        for table in tables:
             member = f"{self._regency}/{self._service}/{table['name']}"
             stored.tables[table["name"]] = _store(self._connection, writer, member, table["name"], table["columns"])
         # Last: a sequence knows no moments, and may only be further than the rows.

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from deploy.cli.audit import audit
 from deploy.cli.backup import backup, restore
 from deploy.cli.consumers import consumers
 from deploy.cli.dead_letters import dead_letters
@@ -81,5 +82,6 @@ mpp.add_command(consumers)
 mpp.add_command(dead_letters)
 mpp.add_command(rebuild)
 mpp.add_command(simulate)
+mpp.add_command(audit)
 mpp.add_command(backup)
 mpp.add_command(restore)

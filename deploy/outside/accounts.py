@@ -8,15 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from deploy.outside.consumers import Consumer
-from services.chassis.context import Actor, CallContext
+from services.chassis.audit import CONSOLE
+from services.chassis.context import CallContext
 from services.chassis.errors import DomainError
 from services.chassis.rpc import RpcClient
 from services.chassis.settings import Settings
 
 ROLE = "consumer"
-
-CONSOLE = Actor("console@platform", "operator")
-"""Whoever runs `mpp`; an actor that the audit log names."""
 
 
 class Accounts:

@@ -40,6 +40,7 @@ TAGS = {
     "events": Text("Peristiwa", "Events"),
     "reports": Text("Laporan", "Reports"),
     "surveys": Text("Survei kepuasan", "Satisfaction surveys"),
+    "audit": Text("Log audit", "Audit log"),
     "infrastructure": Text("Untuk pengelola sistem", "For those who run the system"),
 }
 

@@ -1,5 +1,6 @@
 """The route table: the one list of what the API offers, by which requests are served and the API is described."""
 
+from gateway.routes.audit import AUDIT_ROUTES
 from gateway.routes.authentication import AUTHENTICATION_ROUTES
 from gateway.routes.boards import BOARD_ROUTES
 from gateway.routes.catalogue import CATALOGUE_ROUTES
@@ -21,6 +22,7 @@ ROUTES = (
     *WEBHOOK_ROUTES,
     *SUBSCRIPTION_ROUTES,
     *REPORT_ROUTES,
+    *AUDIT_ROUTES,
 )
 
 __all__ = ["PAGE_ROUTES", "ROUTES"]

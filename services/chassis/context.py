@@ -55,6 +55,8 @@ class CallContext:
     deadline: float = field(default_factory=lambda: time.time() + DEFAULT_DEADLINE_SECONDS)
     locale: str = "id"
     traceparent: str | None = None
+    client: str | None = None
+    """The network from which staff or a device calls, for the audit log: never a whole address (:mod:`.origin`)."""
 
     def remaining(self) -> float:
         """Return the seconds left until the deadline; negative when it is over."""

@@ -81,6 +81,8 @@ class Work:
         self.context = context
         self.now = now
         """One instant (aware UTC) for everything that happens in this transaction."""
+        self.audited = False
+        """Whether it has written to the audit log."""
 
     def execute(self, statement: Executable, parameters: Parameters = None) -> Result:
         """Run one statement of a ``store.py``, after all that was put off."""
@@ -131,6 +133,8 @@ class UnitOfWork(Work):
         self.service = service
         self.regency = regency
         self.emitted: list[Event] = []
+        self.noted: list[Any] = []
+        """What the action under way has changed, for :mod:`.audit`."""
         self.rouses = False
         """Set when this unit leaves work for others of the process: they are woken after the commit."""
         self.measured: list[Callable[[], None]] = []
@@ -144,18 +148,20 @@ class UnitOfWork(Work):
         """Undo everything, events included, and let go of all locks."""
         super().restart()
         self.emitted.clear()
+        self.noted.clear()
         self.measured.clear()
-        self.rouses = False
+        self.rouses = self.audited = False
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Undo what happens inside when it raises, events included."""
-        emitted, measured = len(self.emitted), len(self.measured)
+        emitted, noted, measured = len(self.emitted), len(self.noted), len(self.measured)
         try:
             with super().attempt():
                 yield
         except BaseException:
             del self.emitted[emitted:]
+            del self.noted[noted:]
             del self.measured[measured:]
             raise
 
@@ -184,6 +190,8 @@ class Database:
         """Called without arguments after each commit that wrote events (the relay's wake-up)."""
         self.roused: list[Any] = []
         """Called without arguments after each commit that left other work, see :attr:`UnitOfWork.rouses`."""
+        self.audited: list[Callable[[str | None], None]] = []
+        """Called after each commit that wrote to an audit log, with the regency, or ``None`` for the platform's."""
         self._placement = dict(placement or {})
         self._needed = NeededRevisions.of(migrations)
         self._behind: list[str] = []
@@ -228,6 +236,8 @@ class Database:
             _check_deadline(call)
         for show in work.measured:
             show()
+        if work.audited:
+            self._tell_audited(regency)
         for wake in (*(self.committed if work.emitted else ()), *(self.roused if work.rouses else ())):
             wake()
 
@@ -236,8 +246,15 @@ class Database:
         """Open a transaction of the service's login for the tables in schema ``platform`` of one server."""
         call = context or CallContext(regency=None, actor=SYSTEM, deadline=time.time() + timeout)
         with self._transaction(server, _ENTER_PLATFORM, {}, call, False) as transaction:
-            yield PlatformWork(transaction, call, self.clock.now())
+            work = PlatformWork(transaction, call, self.clock.now())
+            yield work
             _check_deadline(call)
+        if work.audited:
+            self._tell_audited(None)
+
+    def _tell_audited(self, regency: str | None) -> None:
+        for tell in self.audited:
+            tell(regency)
 
     def regencies(self, server: str | None = None) -> list[str]:
         """Return the slugs of the regencies that are provisioned in this service, sorted.

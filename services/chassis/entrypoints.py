@@ -64,8 +64,16 @@ class Call(Entrypoint):
         """Return the answer to one call; raises what the caller should be told."""
         if context.remaining() <= 0:
             raise DeadlineExceeded
-        authorise(self._rule, context, payload)
-        return self.perform(context, self._loaded(payload))
+        try:
+            authorise(self._rule, context, payload)
+            return self.perform(context, self._loaded(payload))
+        except Exception as error:
+            if (code := getattr(error, "code", None)) is not None:  # a service's own refusals are no DomainError
+                self.refused(context, payload, str(code))
+            raise
+
+    def refused(self, context: CallContext, payload: Any, code: str) -> None:
+        """Do what is to be done when a call was refused."""
 
     def perform(self, context: CallContext, data: dict[str, Any]) -> Any:
         """Do what this kind of entrypoint does around its method."""
@@ -93,6 +101,10 @@ class Command(Call):
         ):
             answer = commands.once(work, self.method_name, data, partial(self._audited, work, handed))
         return answer if self._present is None else self._present(settings(), answer)
+
+    def refused(self, context: CallContext, payload: Any, code: str) -> None:
+        """Keep that somebody tried what that account may not do."""
+        audit.refuse(self.access.database, context, self.method_name, payload, code)
 
     def handed(self, context: CallContext, data: dict[str, Any]) -> dict[str, Any]:
         """Return what the method is handed: the payload."""

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from nameko import config
 from nameko.extensions import DependencyProvider, SharedExtension
 
-from services.chassis import commands, metrics
+from services.chassis import audit, commands, metrics
+from services.chassis.audit_sealing import Sealer
 from services.chassis.broker import EventPublisher, Subscription
 from services.chassis.database import Database
 from services.chassis.errors import DatabaseUnavailable, Unavailable
@@ -142,6 +143,24 @@ class RelayRunner(DependencyProvider):
             relay.finished.wait(STOP_SECONDS)
 
 
+class SealingRunner(DependencyProvider):
+    """Seals the audit logs of the service."""
+
+    access = DatabaseAccess()
+    sealer: Sealer | None = None
+
+    def start(self) -> None:
+        """Start the sealer in a thread of its own."""
+        self.sealer = Sealer(self.access.database)
+        threading.Thread(target=self.sealer.run, name=f"{self.container.service_name}-sealer", daemon=True).start()
+
+    def stop(self) -> None:
+        """Seal what is known to wait."""
+        if self.sealer is not None:
+            self.sealer.stop()
+            self.sealer.finished.wait(STOP_SECONDS)
+
+
 class UpkeepRunner(DependencyProvider):
     """Each hour, in every regency: partitions ahead, old partitions cut, old command ids forgotten."""
 
@@ -160,7 +179,7 @@ class UpkeepRunner(DependencyProvider):
         while not self._stopping.wait(pause):
             pause = UPKEEP_SECONDS
             try:
-                upkeep(self.access.database, settings().event_log_months)
+                upkeep(self.access.database, settings().event_log_months, settings().audit_months)
             except Unavailable:
                 pause = 60.0
             except Exception:
@@ -172,19 +191,21 @@ class UpkeepRunner(DependencyProvider):
 
 
 _PREPARE = sa.text("SELECT platform.prepare_event_log(:schema, :month)")
+_CUT_AUDIT = sa.text("SELECT platform.cut_audit_log(:schema, CAST(:before AS timestamptz))")
 _CUT = sa.text("SELECT platform.cut_event_log(:schema, :before)")
 
 
-def upkeep(database: Database, event_log_months: int) -> None:
+def upkeep(database: Database, event_log_months: int, audit_months: int = 60) -> None:
     """Do one round of upkeep for every regency of a service; repeating it changes nothing.
 
     :param event_log_months: how many full months the event log goes back.
+    :param audit_months: the same of the audit log.
     """
     now, failure = database.clock.now(), None
     for server in database.servers:
         for regency in database.regencies(server):
             try:
-                _upkeep_of(database, server, regency, now, event_log_months)
+                _upkeep_of(database, server, regency, now, event_log_months, audit_months)
             except DatabaseUnavailable:
                 raise
             except Exception as error:  # noqa: BLE001  (told at the end; the others must not wait for its repair)
@@ -195,13 +216,16 @@ def upkeep(database: Database, event_log_months: int) -> None:
         raise failure
 
 
-def _upkeep_of(database: Database, server: str, regency: str, now: datetime, event_log_months: int) -> None:
+def _upkeep_of(database: Database, server: str, regency: str, now: datetime, event_log_months: int, audit_months: int = 60) -> None:
     with database.platform_work(timeout=60.0, server=server) as work:
         for ahead in (0, 1, 2):
             work.execute(_PREPARE, {"schema": schema_of(regency), "month": _month(now, ahead)})
         work.execute(_CUT, {"schema": schema_of(regency), "before": _month(now, -event_log_months)})
+        cut = work.execute(_CUT_AUDIT, {"schema": schema_of(regency), "before": _month(now, -audit_months)}).scalar_one()
     with database.regency_work(regency, timeout=60.0) as unit:
         commands.forget(unit, now - timedelta(hours=commands.RETENTION_HOURS))
+        if cut:
+            audit.write(unit, unit.context, "audit_cut", audit.Change("audit_log", None, None, {"up_to": cut}, {}))
 
 
 def _month(now: datetime, shift: int) -> date:

@@ -56,6 +56,16 @@ RPC_REPEATED = Counter(
     ["service"],
 )
 
+AUDIT_SEALED = Counter("mpp_audit_rows_sealed_total", "Rows of audit logs that were added to their chain.", ["service"])
+AUDIT_UNSEALED_AGE = Gauge(
+    "mpp_audit_unsealed_age_seconds",
+    "Since when this process has rows of audit logs left that it could not seal; 0: none.",
+    ["service"],
+)
+AUDIT_REFUSALS_LOST = Counter(
+    "mpp_audit_refusals_lost_total", "Refusals that could not be written to the audit log; they stand in the process's log.", ["service"]
+)
+
 EVENTS_PUBLISHED = Counter("mpp_events_published_total", "Events confirmed by the broker.", ["service", "type"])
 EVENTS_UNROUTABLE = Counter(
     "mpp_events_unroutable_total", "Events that no queue took, even after declaring the queues again.", ["service", "type"]

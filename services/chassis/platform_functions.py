@@ -1,8 +1,8 @@
 """What a service may ask PostgreSQL to do with the administrator's rights, and nothing else.
 
-Functions of the schema ``platform``, owned by the administrator: making and cutting partitions of an event log, and
-seeing how long others have kept a transaction open. None waits long for a lock: what waits for a strong lock holds
-up every command that comes after it.
+Functions of the schema ``platform``, owned by the administrator: making and cutting partitions of an event log, cutting
+what is old from an audit log, and seeing how long others have kept a transaction open. None waits long for a lock: what
+waits for a strong lock holds up every command that comes after it.
 """
 
 PREPARE_EVENT_LOG = """
@@ -48,6 +48,33 @@ BEGIN
 END $$
 """
 
+CUT_AUDIT_LOG = """
+CREATE OR REPLACE FUNCTION platform.cut_audit_log(log_schema text, before timestamptz) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET lock_timeout = '2s' AS $$
+DECLARE
+    -- Whatever is asked for: a year stays.
+    until timestamptz := least(before, now() - interval '12 months');
+    oldest timestamptz;
+    cut bigint;
+    kept integer;
+BEGIN
+    -- Once a week and not each hour: what follows looks at every row.
+    EXECUTE format('SELECT a.at FROM %1$I.audit_seal s JOIN %1$I.audit_log a ON a.id = s.entry ORDER BY s.sequence LIMIT 1', log_schema)
+        INTO oldest;
+    IF oldest IS NULL OR oldest >= until - interval '7 days' THEN RETURN 0; END IF;
+    -- Up to the link before the first that is to stay: a chain loses its beginning, never its middle.
+    EXECUTE format('SELECT coalesce(min(s.sequence) - 1, (SELECT max(sequence) FROM %1$I.audit_seal)) FROM %1$I.audit_seal s'
+        ' JOIN %1$I.audit_log a ON a.id = s.entry WHERE a.at >= $1', log_schema) INTO cut USING until;
+    EXECUTE format('INSERT INTO %1$I.audit_cut (sequence, hash, cut_at) SELECT sequence, hash, now() FROM %1$I.audit_seal'
+        ' WHERE sequence = $1 ON CONFLICT DO NOTHING', log_schema) USING cut;
+    GET DIAGNOSTICS kept = ROW_COUNT;
+    IF kept = 0 THEN RETURN 0; END IF;
+    EXECUTE format('DELETE FROM %1$I.audit_log WHERE id IN (SELECT entry FROM %1$I.audit_seal WHERE sequence <= $1)', log_schema) USING cut;
+    EXECUTE format('DELETE FROM %1$I.audit_seal WHERE sequence <= $1', log_schema) USING cut;
+    RETURN cut;
+END $$
+"""
+
 OLDEST_TRANSACTION = """
 CREATE OR REPLACE FUNCTION platform.oldest_transaction_age() RETURNS double precision
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
@@ -56,4 +83,4 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
 $$
 """
 
-FUNCTIONS = (PREPARE_EVENT_LOG, CUT_EVENT_LOG, OLDEST_TRANSACTION)
+FUNCTIONS = (PREPARE_EVENT_LOG, CUT_EVENT_LOG, CUT_AUDIT_LOG, OLDEST_TRANSACTION)

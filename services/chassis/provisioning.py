@@ -35,7 +35,8 @@ STATEMENT_TIMEOUT = "300s"
 MONTHS_AHEAD = 2
 """Partitions of the event log made ahead; beyond them the default partition takes what comes."""
 
-APPEND_ONLY = ("event_log", "audit_log")
+AUDIT = ("audit_log", "audit_seal", "audit_cut")
+APPEND_ONLY = ("event_log", *AUDIT)
 """What happened is neither changed nor removed, not even by the service itself."""
 
 LOCKING_ATTEMPTS = 10
@@ -322,12 +323,14 @@ class Provisioner:
 
     def _platform_rights(self, connection: Connection) -> list[str]:
         rows = connection.execute(sa.text(_TABLES), {"schema": "platform"})
-        tables = ", ".join(f"platform.{_quoted(name)}" for name in rows.scalars() if name != "regency")
+        tables = ", ".join(f"platform.{_quoted(name)}" for name in rows.scalars() if name not in ("regency", *AUDIT))
+        audit = ", ".join(f"platform.{_quoted(name)}" for name in AUDIT if name != "audit_cut")
         login, group = _quoted(self._login.username or ""), _quoted(group_of(self.service))
         return [
             f"GRANT USAGE ON SCHEMA platform TO {login}, {group}",
             f"GRANT SELECT ON ALL TABLES IN SCHEMA platform TO {login}",
             f"GRANT INSERT, UPDATE, DELETE ON {tables} TO {login}",
+            f"GRANT INSERT ON {audit} TO {login}",
             f"GRANT INSERT ON platform.outbox TO {group}",
             "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA platform FROM PUBLIC",
             f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA platform TO {login}",
@@ -357,12 +360,13 @@ class Provisioner:
         # Not the migrations' own tables, and no partition: rights on one would go around those on its log.
         rows = connection.execute(sa.text(_TABLES), {"schema": schema_of(regency)})
         tables = ", ".join(f"{schema}.{_quoted(name)}" for name in rows.scalars() if name not in APPEND_ONLY)
-        logs = ", ".join(f"{schema}.{_quoted(name)}" for name in APPEND_ONLY)
+        logs = ", ".join(f"{schema}.{_quoted(name)}" for name in APPEND_ONLY if name != "audit_cut")
         for statement in (
             f"GRANT USAGE ON SCHEMA {schema} TO {role}",
             f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}",
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {role}",
             f"GRANT SELECT, INSERT ON {logs} TO {role}",
+            f"GRANT SELECT ON {schema}.audit_cut TO {role}",  # written with the administrator's rights alone
             f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
         ):
             connection.execute(sa.text(statement))

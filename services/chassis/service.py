@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from services.chassis import event_pages, events, marks, relay, snapshots
+from services.chassis import audit_reading, event_pages, events, marks, relay, snapshots
 from services.chassis.context import CallContext
 from services.chassis.database import Database, UnitOfWork
 from services.chassis.entrypoints import direct_call, query
-from services.chassis.extensions import DatabaseProvider, RelayRunner, SettingsProvider, UpkeepRunner
+from services.chassis.extensions import DatabaseProvider, RelayRunner, SealingRunner, SettingsProvider, UpkeepRunner
 from services.chassis.settings import Settings
 from services.chassis.snapshots import Section
 from services.chassis.tenancy import stream_of
+from services.contracts.audit import ExportAudit, ListAudit
 from services.contracts.streams import ListStreams, ReadEvents, ReadLog, ReadSnapshot, StreamHeads, StreamMarks
 
 
@@ -23,6 +24,7 @@ class Service:
     settings: Settings = SettingsProvider()
     relay = RelayRunner()
     upkeep = UpkeepRunner()
+    sealing = SealingRunner()
     snapshot: ClassVar[Sequence[Section]] = ()
     """What this service says of a stream whose log was cut; nothing when its events are of no use later."""
 
@@ -47,6 +49,16 @@ class Service:
     def list_streams(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """Return what of this service's streams can be read."""
         return {"items": event_pages.ranges(work)}
+
+    @query(ListAudit)
+    def list_audit(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Return a page of this service's audit log."""
+        return audit_reading.page(work, data)
+
+    @query(ExportAudit)
+    def export_audit(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Return rows of this service's chain."""
+        return audit_reading.links(work, data)
 
     @query(ReadSnapshot)
     def read_snapshot(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ ADJUSTABLE = frozenset(
     {
         *("MPP_HTTP_HOST", "MPP_HTTP_PORT", "MPP_LOG_LEVEL", "MPP_LOG_FORMAT", "MPP_COMMAND_DEADLINE_SECONDS", "MPP_ANONYMOUS_RATE"),
         *("MPP_LOGIN_RATE", "MPP_ACCESS_TOKEN_SECONDS", "MPP_MAX_BODY_BYTES", "MPP_TRUSTED_PROXIES"),
-        *("MPP_MOST_STREAMS", "MPP_MOST_STREAMS_PER_CLIENT", "MPP_EVENT_LOG_MONTHS"),
+        *("MPP_MOST_STREAMS", "MPP_MOST_STREAMS_PER_CLIENT", "MPP_EVENT_LOG_MONTHS", "MPP_AUDIT_MONTHS"),
         *("MPP_SMTP_URL", "MPP_MAIL_FROM", "MPP_PUBLIC_URL", "MPP_SUBSCRIPTION_RETENTION_DAYS"),
         *("MPP_WEBHOOK_ALLOWED_NETWORKS", "MPP_WEBHOOK_ALLOW_HTTP"),
     }
@@ -71,6 +71,7 @@ class Settings:
     most_streams: int = 5_000
     most_streams_per_client: int = 500
     event_log_months: int = 24
+    audit_months: int = 60
     placement: Mapping[str, str] = field(default_factory=dict)
     """Regencies on another database server: slug -> ``host:port``."""
     data_dir: str = ""
@@ -116,6 +117,7 @@ class Settings:
             most_streams=_integer(environ, "MPP_MOST_STREAMS", 5_000, 1, 9_000),
             most_streams_per_client=_integer(environ, "MPP_MOST_STREAMS_PER_CLIENT", 500, 1, 9_000),
             event_log_months=_integer(environ, "MPP_EVENT_LOG_MONTHS", 24, 1, 1_200),
+            audit_months=_integer(environ, "MPP_AUDIT_MONTHS", 60, 12, 1_200),
             placement=_placement(environ),
             data_dir=environ.get("MPP_DATA_DIR", ""),
             encryption_keys=_secrets(environ, "MPP_ENCRYPTION_KEYS"),

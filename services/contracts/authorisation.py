@@ -138,9 +138,10 @@ _NOTIFICATION = {
 
 _PLATFORM = {
     **dict.fromkeys(("read_events", "list_streams"), _EVENT_READERS),
+    **dict.fromkeys(("list_audit", "export_audit"), _AUDITABLE),
     **dict.fromkeys(("stream_heads", "read_log", "read_snapshot", "stream_marks"), _INTERNAL),
 }
-"""What every service answers about its events."""
+"""What every service answers about its events and its audit log."""
 
 RULES: Final[Mapping[str, Mapping[str, Rule]]] = {
     "catalog": _CATALOG,

@@ -94,6 +94,10 @@ RULES: dict[str, tuple[str, str]] = {
     "out_of_range": ("Harus antara {min} dan {max}.", "Must be between {min} and {max}."),
     "one_of": ("Harus salah satu dari: {choices}.", "Must be one of: {choices}."),
     "blank_start": ("Harus diawali huruf, angka atau tanda, bukan spasi.", "Must not be blank or begin with a space."),
+    "word": (
+        "Gunakan huruf kecil, dengan garis bawah di antara kata, misalnya call_ticket.",
+        "Use lower-case letters, with underscores between words, such as call_ticket.",
+    ),
     "slug": (
         "Huruf kecil, angka dan tanda hubung, diawali huruf, misalnya lampung-timur.",
         "Lower-case letters, digits and hyphens, beginning with a letter, such as lampung-timur.",

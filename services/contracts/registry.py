@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from services.contracts import board, catalog, hours, notification, reporting, staffing, streams, ticketing
+from services.contracts import audit, board, catalog, hours, notification, reporting, staffing, streams, ticketing
 from services.contracts.cloudevents import CloudEvent, dataschema
 from services.contracts.events import EVENT_SCHEMAS
 from services.contracts.examples import EXAMPLES
@@ -266,6 +266,9 @@ STREAMS = (
     Contract("stream_marks", "query", PLATFORM, streams.StreamMarks, "stream_mark", "list"),
     Contract("read_events", "query", PLATFORM, streams.ReadEvents, "event_page"),
     Contract("list_streams", "query", PLATFORM, streams.ListStreams, "stream_list"),
+    Contract("list_audit", "query", PLATFORM, audit.ListAudit, "audit_page"),
+    Contract("export_audit", "query", PLATFORM, audit.ExportAudit, "audit_links"),
+    *_answers(PLATFORM, audit.AuditEntry, audit.AuditPage, audit.AuditLink, audit.AuditLinks),
     *_answers(PLATFORM, streams.StreamHead, streams.SnapshotPage, streams.StreamMark, streams.EventPage, streams.StreamList),
 )
 

@@ -145,7 +145,7 @@ class Client:
             self.close()
             self._ports.append(self._ports.pop(0))
             return Answer(UNANSWERED, {"error": repr(error)}, {}, time.monotonic() - started, at)
-        decoded = json.loads(raw) if raw and "json" in answered.get("content-type", "") else raw.decode(errors="replace")
+        decoded = json.loads(raw) if raw and _is_json(answered) else raw.decode(errors="replace")
         return Answer(status, decoded if raw else None, answered, time.monotonic() - started, at)
 
     def get(self, path: str, **headers: str) -> Answer:
@@ -220,6 +220,12 @@ def connection_to(port: int, tls: ssl.SSLContext | None, timeout: float) -> http
     if tls is None:
         return http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     return http.client.HTTPSConnection("localhost", port, timeout=timeout, context=tls)
+
+
+def _is_json(headers: dict[str, str]) -> bool:
+    """One JSON text; NDJSON is many."""
+    kind = headers.get("content-type", "").partition(";")[0]
+    return kind.endswith("json") and not kind.endswith("ndjson")
 
 
 def _pause(attempts: int) -> float:

@@ -138,6 +138,13 @@ PLATFORM = Dashboard(
                     meaning="Units of work that wait in the processes.",
                 ),
                 panel(
+                    "Audit log",
+                    "short",
+                    ("sum by (service) (increase(mpp_audit_rows_sealed_total[5m]))", "{{service}}: rows sealed"),
+                    ("sum by (service) (increase(mpp_audit_refusals_lost_total[5m])) > 0", "{{service}}: refusals not written"),
+                    meaning="What staff and devices did within five minutes.",
+                ),
+                panel(
                     "Units of work",
                     "s",
                     (

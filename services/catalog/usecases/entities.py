@@ -16,12 +16,16 @@ from services.catalog.store import entities as store
 from services.catalog.usecases import sessions
 from services.catalog.usecases.passwords import NOBODY, check_password, hash_password
 from services.catalog.usecases.rules import check
+from services.chassis import audit
 from services.chassis.database import UnitOfWork
 from services.chassis.events import Event
 
 # Accounts and devices stay inside: who works where is nobody else's business.
 PUBLISHED = frozenset({"regency", "site", "agency", "service", "counter", "hours"})
 SIGNING_IN = frozenset({"account", "device"})
+
+# Members whose values stay out of the audit log: names of people, and what says nothing but that it is new.
+WITHHELD = frozenset({"display_name", "password"})
 
 
 def create(work: UnitOfWork, kind: str, data: Mapping[str, Any]) -> Entity:
@@ -41,6 +45,8 @@ def add(work: UnitOfWork, kind: str, entity: Entity, password_hash: str | None =
     if kind in SIGNING_IN and password_hash is None:
         password_hash = NOBODY
     store.add(work, kind, stored(entity, password_hash))
+    new = audit.without(WITHHELD, {**entity, **_password(password_hash)})
+    audit.note(work, kind, entity["id"], (None, new), _place(kind, entity))
     return publish(work, kind, entity)
 
 
@@ -72,9 +78,21 @@ def change(work: UnitOfWork, kind: str, current: Entity, changes: Mapping[str, A
     entity = {**wanted, "version": current["version"] + 1}
     check(work, kind, entity)
     store.replace(work, kind, stored(entity, password_hash))
+    changed = audit.differing(current, {**entity, **_password(password_hash)}, WITHHELD)
+    audit.note(work, kind, entity["id"], changed, _place(kind, entity))
     if kind in SIGNING_IN:
         sessions.follow_change(work, current, entity, new_password=password_hash is not None)
     return publish(work, kind, entity)
+
+
+def _password(password_hash: str | None) -> dict[str, str]:
+    return {} if password_hash is None else {"password": "new"}
+
+
+def _place(kind: str, entity: Entity) -> dict[str, str | None]:
+    """Where an entity belongs, for the audit log."""
+    place: dict[str, str | None] = {name: entity.get(name) for name in ("site", "agency")}
+    return {**place, **({kind: entity["id"]} if kind in ("site", "agency", "counter") else {})}
 
 
 def get(work: UnitOfWork, kind: str, identifier: str) -> Entity:

@@ -8,6 +8,7 @@ from services.catalog.domain import CatalogError, Entity
 from services.catalog.store import entities as store
 from services.catalog.usecases import entities
 from services.catalog.usecases.passwords import DEMO_PASSWORD, demo_hash
+from services.chassis import audit
 from services.chassis.database import UnitOfWork
 
 # Fields of the document with the kinds they hold, those first to which later ones refer.
@@ -39,6 +40,9 @@ def load_regency(work: UnitOfWork, document: Mapping[str, Any], overwrite: bool,
             with located(path.format(index)):
                 replace = overwrite or kind == "regency"
                 counts[load(work, kind, stored.get(entity["id"]), entity, replace, hashes)] += 1
+    if counts["created"] or counts["updated"]:
+        loaded = audit.Change("regency", work.regency, None, counts, {})
+        audit.write(work, work.context, "load_regency", loaded, actor=audit.CONSOLE)
     return counts
 
 

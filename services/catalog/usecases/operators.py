@@ -4,6 +4,7 @@ from services.catalog import domain
 from services.catalog.domain import PLATFORM
 from services.catalog.store import credentials
 from services.catalog.usecases.passwords import DEMO_PASSWORD, check_password, demo_hash, hash_password
+from services.chassis import audit
 from services.chassis.database import PlatformWork
 
 
@@ -14,6 +15,12 @@ def add_operator(work: PlatformWork, username: str, display_name: str, password:
     """
     domain.check_username(username, PLATFORM)
     if password == DEMO_PASSWORD:
-        return credentials.add_operator(work, username, display_name, demo_hash(embedded, work.context.remaining()))
-    check_password(password, username)
-    return credentials.add_operator(work, username, display_name, hash_password(password, work.context.remaining()))
+        hashed = demo_hash(embedded, work.context.remaining())
+    else:
+        check_password(password, username)
+        hashed = hash_password(password, work.context.remaining())
+    added = credentials.add_operator(work, username, display_name, hashed)
+    if added:
+        made = audit.Change("account", username, None, {"role": "operator", "active": True}, {})
+        audit.write(work, work.context, "add_operator", made, actor=audit.CONSOLE)
+    return added

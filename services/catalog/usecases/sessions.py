@@ -13,7 +13,8 @@ from services.catalog.store import sessions as store
 from services.catalog.store.credentials import Credentials
 from services.catalog.usecases.signing_in import found_in, proven_by_password, work_of
 from services.catalog.usecases.signing_keys import SigningKeys
-from services.chassis.context import CallContext
+from services.chassis import audit
+from services.chassis.context import SYSTEM, Actor, CallContext
 from services.chassis.database import Database, PlatformWork, UnitOfWork
 from services.chassis.errors import DatabaseUnavailable
 from services.chassis.logs import get_logger
@@ -45,6 +46,7 @@ class Sessions:
         """Begin a session for somebody who was proven; `account_not_valid` outside of the account's days."""
         session = domain.begun(found.subject, found.role, work.now)
         store.add(work, session)
+        _audited(work, work.context, "sign_in", Actor(found.subject, found.role), None, str(session.id))
         return self.tokens(regency, found, session, work.now)
 
     def refresh(self, database: Database, context: CallContext, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,6 +67,7 @@ class Sessions:
                 with suppress(CatalogError):  # outside of the account's days the session ends
                     return self.tokens(regency, found, session, work.now)
             if session and outcome == "reused":
+                _audited(work, context, "refresh_token_reused", SYSTEM, session.account, str(session.id))
                 log.warning("refresh_token_reused", regency=regency, session=str(session.id))
             if session:
                 end(work, regency, session.account, session.id)
@@ -77,6 +80,8 @@ class Sessions:
             session = store.locked(work, identifier)
             if session is None:
                 raise CatalogError("session_ended")
+            found = found_in(work, session.account)
+            _audited(work, context, "sign_out", Actor(session.account, found.role if found else "unknown"), None, str(session.id))
             return {"ended": end(work, regency, session.account, None if data["everywhere"] else identifier)}
 
     def token_state(self, database: Database, context: CallContext) -> dict[str, Any]:
@@ -132,6 +137,11 @@ class Sessions:
             "refresh_token": domain.refresh_token(self.keys.refresh_secrets[0], regency, session),
             "refresh_expires_in": max(1, int((session.expires_at - now).total_seconds())),
         }
+
+
+def _audited(work: UnitOfWork | PlatformWork, context: CallContext, action: str, actor: Actor, account: str | None, session: str) -> None:
+    change = audit.Change("account", account or actor.id, None, {"session": session}, {})
+    audit.write(work, context, action, change, actor=actor)
 
 
 def end(work: UnitOfWork | PlatformWork, regency: str, account: str, session: uuid.UUID | None = None) -> int:

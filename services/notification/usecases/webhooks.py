@@ -6,7 +6,9 @@ import json
 import uuid
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
+from services.chassis import audit
 from services.chassis.database import UnitOfWork
 from services.chassis.encryption import Keyring
 from services.chassis.errors import DomainError
@@ -26,6 +28,9 @@ PING = "webhook.ping"
 
 _SEALED = "sealed_secret"
 """Member of a stored answer: what is kept for repeats of a command must not hold the secret in clear."""
+
+_WITHHELD = frozenset({"url", "secret"})
+"""Of these the audit log says only that they changed."""
 
 _SHOWN = ("id", "url", "events", "site", "description", "status", "paused_reason", "failures", "version")
 _TIMES = ("paused_at", "last_success_at", "last_failure_at", "old_secret_until", "created_at")
@@ -54,7 +59,9 @@ def create_webhook(work: UnitOfWork, data: dict[str, Any], settings: Settings) -
         raise DomainError("webhook_limit_reached", limit=MOST_WEBHOOKS)
     sealed = Keyring(settings.required_encryption_keys()).encrypt(domain.new_secret(), SECRET_PURPOSE)
     store.webhooks.add(work, {**row, "secret": sealed})
-    return {**webhook_of(_known(work, row["id"]), work.now), _SEALED: sealed}
+    made = _known(work, row["id"])
+    audit.note(work, "webhook", row["id"], (None, audit.without(_WITHHELD, _facts(made))), {"site": made["site"]})
+    return {**webhook_of(made, work.now), _SEALED: sealed}
 
 
 def update_webhook(work: UnitOfWork, data: dict[str, Any], settings: Settings) -> dict[str, Any]:
@@ -72,13 +79,14 @@ def update_webhook(work: UnitOfWork, data: dict[str, Any], settings: Settings) -
         _check_filters(changes["events"])
     if all(row[name] == value for name, value in changes.items()):
         return webhook_of(row, work.now)
-    return webhook_of(store.webhooks.change(work, row["id"], **changes, version=row["version"] + 1), work.now)
+    return webhook_of(_changed(work, row, **changes), work.now)
 
 
 def delete_webhook(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """Delete a webhook with all that is on its way to it; answer what it was."""
     row = _known(work, data["id"])
     store.webhooks.delete(work, row["id"])
+    audit.note(work, "webhook", row["id"], (audit.without(_WITHHELD, _facts(row)), None), {"site": row["site"]})
     return webhook_of(row, work.now)
 
 
@@ -87,7 +95,7 @@ def rotate_webhook_secret(work: UnitOfWork, data: dict[str, Any], settings: Sett
     row = _known(work, data["id"])
     sealed = Keyring(settings.required_encryption_keys()).encrypt(domain.new_secret(), SECRET_PURPOSE)
     changes = {"secret": sealed, "old_secret": row["secret"], "old_secret_until": work.now + OLD_SECRET_VALID}
-    changed = store.webhooks.change(work, row["id"], **changes, version=row["version"] + 1)
+    changed = _changed(work, row, **changes)
     return {**webhook_of(changed, work.now), _SEALED: sealed}
 
 
@@ -96,8 +104,7 @@ def pause_webhook(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     row = _known(work, data["id"])
     if row["status"] == "paused":
         return webhook_of(row, work.now)
-    changes = {"status": "paused", "paused_reason": "administrator", "paused_at": work.now, "version": row["version"] + 1}
-    return webhook_of(store.webhooks.change(work, row["id"], **changes), work.now)
+    return webhook_of(_changed(work, row, status="paused", paused_reason="administrator", paused_at=work.now), work.now)
 
 
 def resume_webhook(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
@@ -107,9 +114,9 @@ def resume_webhook(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         raise DomainError("webhook_state_conflict", status=row["status"])
     if data["waiting"] == "discard":
         store.deliveries.discard(work, row["id"])
-    fresh = {"failures": 0, "failing_since": None, "resting_until": None, "version": row["version"] + 1}
+    fresh = {"failures": 0, "failing_since": None, "resting_until": None}
     store.hints.leave(work, work.now)
-    return webhook_of(store.webhooks.change(work, row["id"], status="active", paused_reason=None, paused_at=None, **fresh), work.now)
+    return webhook_of(_changed(work, row, status="active", paused_reason=None, paused_at=None, **fresh), work.now)
 
 
 def test_webhook(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
@@ -144,6 +151,19 @@ def webhook_of(row: dict[str, Any], now: datetime) -> dict[str, Any]:
     if row["old_secret_until"] is not None and row["old_secret_until"] <= now:
         times["old_secret_until"] = None
     return {**{name: row[name] for name in _SHOWN}, **times}
+
+
+def _changed(work: UnitOfWork, row: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Store a change of a webhook with its next version, and note it."""
+    after = store.webhooks.change(work, row["id"], **changes, version=row["version"] + 1)
+    audit.note(work, "webhook", row["id"], audit.differing(_facts(row), _facts(after), _WITHHELD), {"site": after["site"]})
+    return after
+
+
+def _facts(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what the audit log holds of a webhook: of its address the host, for the rest may be a secret of the receiver's."""
+    facts = {name: row[name] for name in ("events", "site", "status", "paused_reason", "version")}
+    return {**facts, "host": urlsplit(row["url"]).hostname, "url": row["url"], "secret": row["secret"]}
 
 
 def _known(work: UnitOfWork, id: str, *, lock: bool = True) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from services.ticketing.domain.tickets import (
     check_recall,
     check_rejoin,
     check_undo,
+    difference,
     issued,
     target_of,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "check_ticket_token",
     "check_undo",
     "depending_on",
+    "difference",
     "end_of_day",
     "ended",
     "in_order",

@@ -60,6 +60,12 @@ TRANSITIONS: Mapping[str, Transition] = {
 """The whole state machine; guards, answers, the diagram of the documentation and tests are derived from it."""
 
 
+_STAYING = frozenset(
+    command for command, transition in TRANSITIONS.items() if all({state} == after for state, after in transition.moves.items())
+)
+"""Commands that lead from no state to another."""
+
+
 @dataclass(frozen=True)
 class Period:
     """A ticket was in ``state`` from ``started_at`` to ``ended_at`` (``None``: still is)."""
@@ -178,6 +184,24 @@ def changed(ticket: Ticket, command: str, now: datetime, *, actor: str | None, c
     if command == "return":
         facts |= {"returns": ticket.returns + 1}
     return replace(ticket, status=target, counter=at, periods=periods, version=ticket.version + 1, **facts)
+
+
+def difference(ticket: Ticket, command: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what ``command`` has just changed about a ticket that others may know, as it was and as it is."""
+    now = ticket.periods[-1]
+    moved = command not in _STAYING and len(ticket.periods) > 1
+    was = ticket.periods[-2] if moved else now
+    before: dict[str, Any] = {"status": was.state, "counter": was.counter, "version": ticket.version - 1}
+    after: dict[str, Any] = {"status": ticket.status, "counter": now.counter, "version": ticket.version}
+    if command == "recall":
+        before["recalls"], after["recalls"] = ticket.recalls - 1, ticket.recalls
+    if command == "return":
+        before["returns"], after["returns"] = ticket.returns - 1, ticket.returns
+    for name, value in (("outcome", ticket.outcome), ("collect_on", ticket.collect_on), ("transferred_to", ticket.transferred_to)):
+        if command in ("complete", "transfer") and value is not None:
+            before[name], after[name] = None, value.isoformat() if isinstance(value, date) else value
+    same = [name for name in before if before[name] == after[name]]
+    return tuple({name: value for name, value in side.items() if name not in same} for side in (before, after))  # type: ignore[return-value]
 
 
 def cancelled_by(ticket: Ticket) -> str | None:

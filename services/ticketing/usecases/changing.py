@@ -7,7 +7,7 @@ from datetime import date, datetime
 from functools import partial
 from typing import Any
 
-from services.chassis import metrics
+from services.chassis import audit, metrics
 from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError
 from services.chassis.events import Event
@@ -95,11 +95,24 @@ def expire(work: UnitOfWork, ticket: Ticket, ended_at: datetime) -> None:
 def keep(work: UnitOfWork, changed: Ticket, command: str) -> dict[str, Any]:
     """Store a ticket that ``command`` has changed and tell of it, once its slip is out; answer the ticket."""
     store.update(work, changed)
+    if audit.concerns(work.context):
+        audit.note(work, "ticket", changed.id, domain.difference(changed, command), place_of(changed))
     if changed.status != "printing":
         tell_of_ticket(work, domain.TRANSITIONS[command].event, changed)
     if command in _ENDS:
         work.measured.append(partial(_ENDS[command].labels(work.regency).observe, changed.last_ended_seconds))
     return answer(changed)
+
+
+def note_new(work: UnitOfWork, ticket: Ticket) -> None:
+    """Say in the audit log which ticket an action has made."""
+    facts = {"number": ticket.label, "service": ticket.service, "lane": ticket.lane, "status": ticket.status, "version": ticket.version}
+    audit.note(work, "ticket", ticket.id, (None, facts), place_of(ticket))
+
+
+def place_of(ticket: Ticket) -> dict[str, str | None]:
+    """Return where a ticket belongs, for the audit log."""
+    return {"site": ticket.site, "agency": ticket.agency, "counter": ticket.counter or ticket.periods[-1].counter}
 
 
 def tell_of_ticket(work: UnitOfWork, event_type: str, ticket: Ticket) -> None:

@@ -13,7 +13,7 @@ from services.chassis.settings import Settings
 from services.ticketing import domain, store
 from services.ticketing.domain import Ticket
 from services.ticketing.usecases.answers import answer, place_in, told_first
-from services.ticketing.usecases.changing import tell_of_day, tell_of_ticket
+from services.ticketing.usecases.changing import note_new, tell_of_day, tell_of_ticket
 from services.ticketing.usecases.visits import prerequisites_of
 
 Entity = dict[str, Any]
@@ -34,11 +34,13 @@ def issue_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     if place is not None:
         first = told_first(first, place)
     store.insert(work, first)
+    note_new(work, first)
     if place is not None:  # a number that is being printed is nobody's news yet
         tell_of_ticket(work, "ticket.issued", first)
     legs = [_issued(work, data, service, "reserved", leg, first)[0] for leg, service in enumerate(services[1:], 2)]
     for leg in legs:
         store.insert_next(work, leg)
+        note_new(work, leg)
         tell_of_ticket(work, "ticket.reserved", leg)
     further = [{"id": leg.id, "number": leg.label, "service": leg.service, "status": leg.status} for leg in legs]
     return {**answer(first, place), "legs": further}

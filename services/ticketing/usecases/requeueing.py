@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from services.chassis import audit
 from services.chassis.database import UnitOfWork
 from services.ticketing import domain, store
 from services.ticketing.usecases.answers import viewed
@@ -48,6 +49,9 @@ def set_priority(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """Give a ticket that was not called yet another priority class, or none; its turn stays the one of its arrival."""
     ticket = staffs_ticket(work, data["id"])
     change(work, ticket, "priority", priority_class=data["priority_class"])
+    lane = "regular" if data["priority_class"] is None else "priority"
+    if lane != ticket.lane:  # never the class: it tells of somebody's health
+        audit.note(work, "ticket", ticket.id, ({"lane": ticket.lane}, {"lane": lane}))
     return viewed(work, ticket.id)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from services.chassis import audit
 from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError
 from services.chassis.events import Event
@@ -35,21 +36,21 @@ def open_counter(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     if elsewhere is not None and elsewhere.counter != counter["id"] and elsewhere.business_date == today:
         raise DomainError("officer_elsewhere", counter=elsewhere.counter)
     same = (before.status, before.officer, before.business_date) == (after.status, after.officer, today)
-    return _session_answer(work, before) if same else _kept(work, after)
+    return _session_answer(work, before) if same else _kept(work, before, after)
 
 
 def pause_counter(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """Call nobody for a while."""
-    return _kept(work, _ended(work, data["counter"], "paused", data["reason"]))
+    return _kept(work, *_ended(work, data["counter"], "paused", data["reason"]))
 
 
 def close_counter(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     """End the work at a counter; whom it has called or serves must be completed or given back first."""
-    after = _ended(work, data["counter"], "closed", None)
+    before, after = _ended(work, data["counter"], "closed", None)
     for ticket in store.open_at_counter(work, after.counter):
         if ticket.business_date == after.business_date:
             raise DomainError("counter_busy", counter=after.counter, ticket=ticket.id, number=ticket.label, status=ticket.status)
-    return _kept(work, after)
+    return _kept(work, before, after)
 
 
 def close_sessions(work: UnitOfWork, site: str, business_date: Any, ended_at: Any) -> None:
@@ -83,7 +84,7 @@ def get_my_counter(work: UnitOfWork, _data: dict[str, Any]) -> dict[str, Any] | 
     return None if desk["session"] is None else desk
 
 
-def _ended(work: UnitOfWork, counter_id: str, status: Any, reason: str | None) -> CounterSession:
+def _ended(work: UnitOfWork, counter_id: str, status: Any, reason: str | None) -> tuple[CounterSession, CounterSession]:
     actor = work.context.actor
     found = known_counter(work, counter_id)
     counter, site = found.counter, found.site
@@ -91,11 +92,13 @@ def _ended(work: UnitOfWork, counter_id: str, status: Any, reason: str | None) -
     today = domain.business_date(work.now, site["timezone"])
     before = store.locked_session(work, counter["id"], site["id"], today)
     who = {"counter": counter["id"], "today": today, "officer": str(actor.id), "role": actor.role, "now": work.now}
-    return domain.ended(before, status, reason=reason, **who)
+    return before, domain.ended(before, status, reason=reason, **who)
 
 
-def _kept(work: UnitOfWork, session: CounterSession) -> dict[str, Any]:
+def _kept(work: UnitOfWork, before: CounterSession, session: CounterSession) -> dict[str, Any]:
     _tell(work, session)
+    place = {"site": session.site, "counter": session.counter}
+    audit.note(work, "counter", session.counter, audit.differing(_facts(before), _facts(session)), place)
     return _session_answer(work, session)
 
 
@@ -104,6 +107,11 @@ def _tell(work: UnitOfWork, session: CounterSession) -> None:
     data = {"counter": session.counter, "site": session.site, "status": session.status, "reason": session.reason}
     event = {**data, "business_date": session.business_date.isoformat()}
     work.emit(Event(_EVENTS[session.status], session.counter, event, site=session.site))
+
+
+def _facts(session: CounterSession) -> dict[str, Any]:
+    """Return what the audit log holds of a session."""
+    return {"status": session.status, "officer": session.officer, "business_date": session.business_date.isoformat()}
 
 
 def _session_answer(work: UnitOfWork, session: CounterSession) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from services.chassis.errors import DomainError
 from services.ticketing import domain, store
 from services.ticketing.domain import QueueRefusal, Ticket
 from services.ticketing.usecases.answers import answer, place_in_queue, told_first
-from services.ticketing.usecases.changing import change, on_open_day, tell_of_ticket
+from services.ticketing.usecases.changing import change, note_new, on_open_day, tell_of_ticket
 from services.ticketing.usecases.issuing import check_open, offered
 
 
@@ -34,6 +34,7 @@ def transfer_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
     place = place_in_queue(work, new)  # by its arrival, before others who wait: not the end of the queue
     joined = told_first(domain.issued(new, work.context.actor.id), place)
     store.insert_next(work, joined)
+    note_new(work, joined)
     tell_of_ticket(work, "ticket.issued", joined)
     return {**answer(joined, place), "legs": []}
 

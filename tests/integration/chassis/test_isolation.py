@@ -125,6 +125,8 @@ def test_a_regency_s_role_has_no_more_rights_than_it_needs(administration, mine)
         **dict.fromkeys(("stream", "command_inbox", "inbox", "stream_mark", "handling", "rebuild"), full),
         "event_log": {"SELECT", "INSERT"},
         "audit_log": {"SELECT", "INSERT"},
+        "audit_seal": {"SELECT", "INSERT"},
+        "audit_cut": {"SELECT"},
     }
 
 

@@ -14,8 +14,10 @@ from click.testing import CliRunner, Result
 from deploy import parts, regencies
 from deploy.cli.commands import mpp
 from deploy.servers.postgres import PostgresServer
-from services.chassis import resuming
+from services.chassis import audit, resuming
+from services.chassis.audit_sealing import seal
 from services.chassis.connections import HOME
+from services.chassis.context import Actor, CallContext
 from services.chassis.database import Database
 from services.chassis.events import Event
 from services.chassis.provisioning import schema_beside
@@ -61,6 +63,17 @@ class Servers:
         with database.regency_work(regency) as work:
             for each in range(count):
                 work.emit(Event("ticket.issued", f"{number}-{each}", {"ticket": ticket or {"id": "none"}}, site="sukadana"))
+        database.close()
+
+    def audited(self, regency: str, count: int) -> None:
+        """Write rows of the audit log as ticketing does, and seal them."""
+        database = Database("ticketing", self.settings.database_url("ticketing"), placement=self.settings.placement)
+        officer = CallContext(regency, Actor(f"officer@{regency}", "officer", regency)).within(5)
+        for each in range(count):
+            with database.regency_work(regency, context=officer) as work:
+                audit.record(work, "call_ticket", {}, {"id": str(each)})
+        with database.regency_work(regency) as work:
+            seal(work, regency, "ticketing")
         database.close()
 
     def rows(self, service: str, regency: str, query: str) -> list[tuple]:
@@ -183,9 +196,51 @@ def test_a_backup_of_an_older_release_is_brought_up_to_date(folder):
     said = servers.mpp("restore", str(archive), "--regency", regency, "--replace")
     assert said.exit_code == 0, said.output
     assert servers.rows("ticketing", regency, "SELECT sequence FROM stream") == [(7 + LEAP,)]
-    assert servers.rows("ticketing", regency, "SELECT count(*) FROM audit_log") == [(0,)]
+    assert servers.rows("ticketing", regency, "SELECT action FROM audit_log") == [("restore",)]
     revisions = "SELECT chassis_revision, service_revision FROM platform.regency WHERE slug IN ('kutai-timur', 'oku-timur')"
     assert len(set(servers.rows("notification", regency, revisions))) == 1
+
+
+class TestTheAuditLog:
+    """Its chain goes through a backup and on after a restore, and anchors tell what was lost."""
+
+    def test_goes_on_after_a_restore_and_says_so(self, folder):
+        servers, regency = folder, HERE["id"]
+        servers.audited(regency, 3)
+        archive = servers.backup("--regency", regency)
+        servers.audited(regency, 2)
+        later = servers.folder / "anchor"
+        later.write_text(servers.mpp("audit", "head").output)
+        assert servers.mpp("audit", "verify", "--since-anchor", str(later), "--since-anchor", str(archive)).exit_code == 0
+        assert servers.mpp("restore", str(archive), "--regency", regency, "--replace").exit_code == 0
+        servers.audited(regency, 1)
+
+        said = servers.mpp("audit", "verify", "--regency", regency, "--since-anchor", str(archive))
+        assert (said.exit_code, "restored from a backup" in said.output) == (0, True), said.output
+        said = servers.mpp("audit", "verify", "--since-anchor", str(later))
+        assert (said.exit_code, "BROKEN" in said.output) == (1, True), "what was done since the backup is lost"
+        [(after,)] = servers.rows("ticketing", regency, "SELECT after FROM audit_log WHERE action = 'restore' ORDER BY id DESC LIMIT 1")
+        kept = [json.loads(line) for line in later.read_text().splitlines()]
+        [lost] = [each for each in kept if (each["regency"], each["service"]) == (regency, "ticketing")]
+        assert after["replaced"] == {"sequence": lost["sequence"], "hash": lost["hash"]}
+
+    def test_that_somebody_has_changed_is_found(self, folder):
+        servers, regency = folder, THERE["id"]
+        servers.audited(regency, 3)
+        assert servers.mpp("audit", "verify").exit_code == 0
+        servers.rows("ticketing", regency, "UPDATE audit_log SET actor = 'other' WHERE id = (SELECT max(id) FROM audit_log)")
+        said = servers.mpp("audit", "verify")
+        [broken] = [line for line in said.output.splitlines() if "BROKEN" in line]
+        assert (said.exit_code, broken.split()[:2]) == (1, [regency, "ticketing"]), said.output
+        servers.rows("ticketing", regency, f"UPDATE audit_log SET actor = 'officer@{regency}' WHERE actor = 'other'")
+        assert servers.mpp("audit", "verify").exit_code == 0
+
+    def test_is_not_compared_with_what_is_no_anchor(self, folder, tmp_path):
+        (tmp_path / "letter").write_text("Dear inspector")
+        said = folder.mpp("audit", "verify", "--since-anchor", str(tmp_path / "letter"))
+        assert (said.exit_code, "neither a backup" in said.output) == (1, True), said.output
+        said = folder.mpp("audit", "head", "--regency", "lampung-tengah")
+        assert (said.exit_code, "no regency" in said.output) == (1, True), said.output
 
 
 def test_a_backup_of_a_newer_release_is_refused(folder):
