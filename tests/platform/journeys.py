@@ -142,8 +142,7 @@ class Day:
 
     def _journey(self, citizen: Client, staff: Client, counter: str, way: str) -> None:
         """Take a number and call; what was meant to happen to it befalls whoever is next."""
-        service, other = random.sample(self.hall.services, 2)
-        further = (other,) if way == "two services" else ()
+        service, *further = random.sample(self.hall.services, 2 if way == "two services" else 1)
         issued = take_number(citizen, self.hall, service, random.choice(PRIORITY_CLASSES), further)
         self.issued.append(issued)
         if self.letter_every and len(self.issued) % self.letter_every == 0:
