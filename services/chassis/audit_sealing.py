@@ -85,6 +85,7 @@ class Sealer:
         self._behind_since: float | None = None
         self.finished = threading.Event()
         database.audited.append(self.remember)
+        metrics.AUDIT_REFUSALS_LOST.labels(database.service)  # there from the start, so that the first one is an increase
 
     def remember(self, regency: str | None) -> None:
         """Seal what a regency (``None``: the platform) has, in the next round."""

@@ -72,6 +72,7 @@ def test_the_commands_are_those_of_the_handbook():
         "backup create", "backup verify", "restore",
         "dead-letters list", "dead-letters show", "dead-letters replay", "dead-letters drop", "rebuild",
         "consumers add", "consumers list", "consumers revoke", "holidays load", "keys new", "keys rotate",
+        "audit head", "audit verify",
     }  # fmt: skip
 
 
@@ -212,7 +213,7 @@ def test_a_new_regency_and_operator_take_part_without_a_restart(deployed_platfor
     refused = ran(["operator", "add", "ani@platform"], variables, given="demo\n")
     check_one_sentence(refused)
     assert ran(["operator", "add", "ani@platform"], variables, given="sebuah rahasia\n").stdout == "ani@platform added\n"
-    assert "exists already" in ran(["operator", "add", "ani@platform"], variables, given="rahasia lain\n").stdout
+    assert "exists already" in ran(["operator", "add", "ani@platform"], variables, given="kopi robusta dari kalianda\n").stdout
     deployed_platform.passwords["ani@platform"] = "sebuah rahasia"
 
     enter_catalogue(deployed_platform.client("ani@platform"))
