@@ -15,7 +15,8 @@ JSON: Final = "application/json"
 
 _SECURITY = {
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
 }
 _STREAMED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

@@ -6,11 +6,12 @@ request's content looked at, so that a refused caller learns nothing from it and
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -19,9 +20,11 @@ from werkzeug.wrappers import Request, Response
 from gateway.access import authorise
 from gateway.answers import JSON, response_of, response_of_problem
 from gateway.call import Call, Surroundings
+from gateway.forms import read_form
 from gateway.language import preferred_language
 from gateway.openapi.problem_answers import problem_codes
-from gateway.pages.rendering import page_of_problem
+from gateway.page_sessions import CSRF_FIELD, CSRF_HEADER, Visit
+from gateway.pages.refusals import page_instead
 from gateway.preconditions import TICKET_TOKEN
 from gateway.problems import MEDIA_TYPE, ProblemAnswer, Refusal, is_published, problem_of
 from gateway.rate_limit import client_of
@@ -55,6 +58,7 @@ class Exchange:
         self.route: Route | None = None
         self.regency: str | None = None
         self.actor: Actor = ANONYMOUS
+        self.visit: Visit | None = None
 
     @property
     def raw_path(self) -> str:
@@ -79,6 +83,10 @@ class Application:
         response = self._response(exchange)
         response.headers["Request-Id"] = exchange.request_id
         response.headers["traceparent"] = exchange.traceparent
+        if exchange.visit is not None and exchange.visit.cookie is not None and "Set-Cookie" not in response.headers:
+            response.headers["Set-Cookie"] = exchange.visit.cookie
+        if exchange.route is None or not exchange.route.page:
+            self._surroundings.cors.dress(exchange.request, response)
         _record(exchange, response.status_code)
         if exchange.regency is not None and exchange.route is not None and exchange.route.of_regency:
             self._regencies.count(exchange.regency, response.status_code)
@@ -86,6 +94,8 @@ class Application:
 
     def _response(self, exchange: Exchange) -> Response:
         try:
+            if self._is_preflight(exchange):
+                return self._surroundings.cors.allowed(exchange.request)
             call = self._admitted(exchange)
             answer = call.route.operation(self._surroundings, call)
             return response_of(answer, cacheable=call.route.cacheable)
@@ -94,7 +104,7 @@ class Application:
                 _log_fault(exchange, error)
             refused = problem_of(error, exchange.language)
             if exchange.route is not None and exchange.route.page:
-                return response_of(page_of_problem(refused.status, exchange.language, refused.headers), cacheable=False)
+                return response_of(page_instead(exchange.route, exchange.raw_path, refused, exchange.language), cacheable=False)
             _tell_undocumented(exchange.route, refused)
             return response_of_problem(refused, exchange.language)
 
@@ -102,17 +112,18 @@ class Application:
         """Check a request up to the point where its content matters; raises ``Refusal`` or ``DomainError``."""
         request, limits = exchange.request, self._surroundings.limits
         client = client_of(request, self._surroundings.settings.trusted_proxies)
-        actor, found = self._identify(request), self._find(exchange)
+        found = self._find(exchange)
         if not isinstance(found, Exception):
             exchange.route = found.route
+        actor = self._identify(exchange, client)
         watched = exchange.route is not None and exchange.route.infrastructure
         if exchange.route is not None and exchange.route.costly:
             limits.count_watcher(client, exchange.route.path)
-        elif not watched and (actor == ANONYMOUS or isinstance(actor, Refusal)):
+        elif not watched and (actor == ANONYMOUS or isinstance(actor, Exception)):
             limits.count_anonymous(client)
         if isinstance(found, Refusal):
             raise found
-        if isinstance(actor, Refusal):
+        if isinstance(actor, Exception):
             raise actor
         exchange.actor = actor
         route, regency = found.route, found.path_values.get("regency")
@@ -121,13 +132,43 @@ class Application:
             exchange.regency = _known_form(regency)
         if not route.infrastructure:
             _check_acceptable(request, route.media_type)
-        return Call(route, request, actor, client, exchange.language, found.path_values, exchange.traceparent)
+        form = self._checked_change(exchange, route) if route.method != "GET" else {}
+        return Call(route, request, actor, client, exchange.language, found.path_values, exchange.traceparent, exchange.visit, form)
 
-    def _identify(self, request: Request) -> Actor | Refusal:
+    def _identify(self, exchange: Exchange, client: str) -> Actor | Refusal | DomainError:
+        """Who calls: by a token, or by the cookie of one of our pages; a token counts alone."""
+        request, route, near = exchange.request, exchange.route, self._surroundings
         try:
-            return self._surroundings.tokens.actor(request.headers.get("Authorization"))
-        except Refusal as refusal:
+            if "Authorization" in request.headers or route is None or route.infrastructure:
+                return near.tokens.actor(request.headers.get("Authorization"))
+            count = functools.partial(near.limits.count_anonymous, client)
+            exchange.visit = near.page_sessions.visit(request, client, needed=not route.is_public, count=count)
+        except (Refusal, DomainError) as refusal:
+            over = isinstance(refusal, Refusal) and "Set-Cookie" in refusal.headers
+            if route is not None and over and route.rule.admits(ANONYMOUS.role, shows_ticket_token=TICKET_TOKEN in request.headers):
+                return ANONYMOUS  # a citizen's page in a browser where somebody of the staff was signed in
             return refusal
+        return ANONYMOUS if exchange.visit is None else exchange.visit.actor
+
+    def _checked_change(self, exchange: Exchange, route: Route) -> Mapping[str, str]:
+        """Refuse what another site has a browser change (``csrf_refused``); return the form that a page of ours sends."""
+        request, pages = exchange.request, self._surroundings.page_sessions
+        guarded = exchange.visit if not route.is_public else None
+        if route.page or guarded is not None:
+            pages.check_own_page(request)
+        form = read_form(request, self._surroundings.settings.max_body_bytes) if route.page else {}
+        if guarded is not None:
+            pages.check_token(guarded, form.get(CSRF_FIELD) if route.page else request.headers.get(CSRF_HEADER))
+        return form
+
+    def _is_preflight(self, exchange: Exchange) -> bool:
+        """Whether a browser asks if another site's script may call a route of the API."""
+        request = exchange.request
+        if not self._surroundings.cors.asks(exchange.method, request):
+            return False
+        self._surroundings.limits.count_watcher(client_of(request, self._surroundings.settings.trusted_proxies), "preflight")
+        found = self._router.find(request.headers["Access-Control-Request-Method"], exchange.raw_path)
+        return not found.route.page
 
     def _find(self, exchange: Exchange) -> Found | Refusal:
         try:

@@ -32,8 +32,8 @@ _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class _Verified:
-    """What a token of ours says: it cannot change, but its time comes and goes."""
+class Token:
+    """What an access token of ours says: it cannot change, but its time comes and goes. Times are Unix seconds."""
 
     key: str
     actor: Actor
@@ -43,6 +43,11 @@ class _Verified:
     expires: int
     hold: int
 
+    @property
+    def half_life(self) -> float:
+        """When it is time to think of the next one."""
+        return (self.issued_at + self.expires) / 2
+
 
 class AccessTokens:
     """Verifies access tokens."""
@@ -50,7 +55,7 @@ class AccessTokens:
     def __init__(self, state: TokenState, now: Callable[[], float] = time.time) -> None:
         self.state = state
         self._now = now
-        self._seen: dict[str, _Verified] = {}
+        self._seen: dict[str, Token] = {}
 
     def actor(self, authorization: str | None) -> Actor:
         """Return who an ``Authorization`` header speaks for; ``ANONYMOUS`` without one.
@@ -63,21 +68,31 @@ class AccessTokens:
         match = _BEARER.fullmatch(authorization) if len(authorization) <= LONGEST_TOKEN else None
         if match is None:
             raise Refusal("token_invalid")
-        try:
-            token = self._verified(match[1])
-        except (jwt.InvalidTokenError, KeyError, ValueError) as invalid:
-            raise Refusal("token_invalid") from invalid
-        if not self._is_good(token):
+        token = self.good(match[1])
+        if token is None:
             raise Refusal("token_invalid")
         return token.actor
 
-    def _is_good(self, token: _Verified) -> bool:
+    def good(self, text: str) -> Token | None:
+        """Return what a token of ours says that is good now; ``None`` for an expired, a revoked and any other text.
+
+        Raises ``Refusal("service_unavailable")`` while no key is known.
+        """
+        if len(text) > LONGEST_TOKEN:
+            return None
+        try:
+            token = self._verified(text)
+        except (jwt.InvalidTokenError, KeyError, ValueError):
+            return None
+        return token if self._is_good(token) else None
+
+    def _is_good(self, token: Token) -> bool:
         until = token.hold if self.state.is_stale else token.expires
         if not token.issued_at - CLOCK_SKEW_SECONDS <= self._now() < until or not self.state.has_key(token.key):
             return False
         return not self.state.is_revoked(token.actor.id or "", token.session, token.version)
 
-    def _verified(self, token: str) -> _Verified:
+    def _verified(self, token: str) -> Token:
         """Return what a token says whose signature and claims are right; whoever shows it again is not calculated again."""
         known = self._seen.get(token)
         if known is None:
@@ -87,7 +102,7 @@ class AccessTokens:
             self._seen[token] = known
         return known
 
-    def _read(self, token: str) -> _Verified:
+    def _read(self, token: str) -> Token:
         header = jwt.get_unverified_header(token)
         key = self.state.key(str(header.get("kid"))) if header.get("alg") == ALGORITHM else None
         if key is None:
@@ -106,7 +121,7 @@ class AccessTokens:
         numbers = [claims[name] for name in ("ver", "iat", "exp", "hold")]
         if not isinstance(claims["sid"], str) or any(type(number) is not int for number in numbers):
             raise ValueError("times and versions must be whole numbers")
-        return _Verified(header["kid"], _actor_of(claims), claims["sid"], *numbers)
+        return Token(header["kid"], _actor_of(claims), claims["sid"], *numbers)
 
 
 def _actor_of(claims: Mapping[str, Any]) -> Actor:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from werkzeug.wrappers import Request
 
 from gateway.authentication import AccessTokens
 from gateway.board.boards import Boards
+from gateway.cors import Cors
 from gateway.origin import network_of
+from gateway.page_sessions import PageSessions, Visit
 from gateway.preconditions import IDEMPOTENCY_KEY, command_id
 from gateway.rate_limit import RateLimits
 from gateway.route import Route
@@ -43,6 +45,8 @@ class Surroundings:
     rpc: Caller
     probes: Readiness
     tokens: AccessTokens
+    page_sessions: PageSessions
+    cors: Cors
     limits: RateLimits
     openapi: Mapping[str, bytes]
     """The OpenAPI document by language, encoded."""
@@ -61,6 +65,10 @@ class Call:
     language: str
     path_values: Mapping[str, str]
     traceparent: str | None = None
+    visit: Visit | None = None
+    """The session that a browser shows, where the caller is known by it."""
+    form: Mapping[str, str] = field(default_factory=dict)
+    """What a page's form has sent."""
 
     @property
     def regency(self) -> str | None:

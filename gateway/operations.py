@@ -17,7 +17,7 @@ from services.contracts.asyncapi import asyncapi_document
 
 _LONGEST_TICKET_TOKEN = 200
 
-_KEPT_BY_ITS_READER = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+_KEPT_BY_ITS_READER = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
 """What needs a token to be read may be kept by its reader alone, who asks each time whether it is still true."""
 
 

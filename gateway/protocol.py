@@ -37,7 +37,7 @@ _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} (?P<target>[\x21-
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _CONTENT_LENGTH = re.compile(r"[0-9]{1,15}")
-_SINGLE = ("Content-Length", "Transfer-Encoding", "Host", "Authorization", "Content-Type", "Idempotency-Key",
+_SINGLE = ("Content-Length", "Transfer-Encoding", "Host", "Origin", "Authorization", "Cookie", "Content-Type", "Idempotency-Key",
            "If-Match", "Ticket-Token")  # fmt: skip
 """Headers that mean nothing, or something else to each reader, when they come twice."""
 

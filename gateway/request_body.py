@@ -24,7 +24,8 @@ DEEPEST = 32
 LARGEST_INTEGER = 2**53 - 1
 """The largest integer that every JSON parser reads exactly (RFC 8259, section 6)."""
 
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What neither PostgreSQL nor UTF-8 can hold."""
 
 _BLOCK = 16_384
 
@@ -38,7 +39,7 @@ def read_object(request: Request, limit: int) -> dict[str, Any]:
 
     Raises ``Refusal``: ``body_too_large``, ``media_type_unsupported``, ``json_malformed`` or ``payload_invalid``.
     """
-    raw = _read(request, limit)
+    raw = read_body(request, limit)
     if not raw:
         return {}
     _check_media_type(request)
@@ -51,11 +52,12 @@ def read_object(request: Request, limit: int) -> dict[str, Any]:
 
 def nothing_of(request: Request, limit: int) -> dict[str, Any]:
     """Read a body of any media type and forget it; refuses one that is too large or cut short."""
-    _read(request, limit)
+    read_body(request, limit)
     return {}
 
 
-def _read(request: Request, limit: int) -> bytes:
+def read_body(request: Request, limit: int) -> bytes:
+    """Return the body as it came. Raises ``Refusal``: ``body_too_large``, or ``json_malformed`` for one that is cut short."""
     declared = request.content_length
     if declared is not None and declared > limit:
         raise Refusal("body_too_large", limit=limit)
@@ -140,5 +142,5 @@ def _check_values(document: dict[str, Any]) -> None:
 
 
 def _check_text(text: str, path: str) -> None:
-    if _UNSTORABLE.search(text):
+    if UNSTORABLE.search(text):
         raise invalid("payload_invalid", path, "unreadable_characters")

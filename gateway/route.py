@@ -110,6 +110,11 @@ class Route:
         return self.media_type == EVENT_STREAM
 
     @property
+    def is_public(self) -> bool:
+        """Whether it makes no difference who calls."""
+        return self.rule == PUBLIC
+
+    @property
     def of_regency(self) -> bool:
         """Whether the path begins with a regency."""
         return self.path.startswith("/v1/{regency}")
@@ -117,7 +122,7 @@ class Route:
     @property
     def cacheable(self) -> bool:
         """Whether browsers may keep the answer and ask again whether it is still true."""
-        return self.method == "GET" and self.rule == PUBLIC and not self.infrastructure
+        return self.method == "GET" and self.is_public and not self.infrastructure
 
     @property
     def revalidated(self) -> bool:

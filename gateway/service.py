@@ -13,7 +13,9 @@ from gateway.board.boards import Boards
 from gateway.board.feed import Feed
 from gateway.board.streams import StreamLimits
 from gateway.call import Surroundings
+from gateway.cors import Cors
 from gateway.openapi import openapi_document
+from gateway.page_sessions import PageSessions
 from gateway.rate_limit import RateLimits
 from gateway.readiness import RecentReadiness
 from gateway.route import Route
@@ -50,11 +52,14 @@ class HttpEntrypoint(Entrypoint):
         self.boards = Boards(self.replies.client, StreamLimits(configured.most_streams, configured.most_streams_per_client))
         self.feed = Feed(configured.required_broker_url(), self.boards.on_event, self.boards.on_connected, self.boards.on_lost)
         self.token_state = TokenState(self.replies.client)
+        tokens = AccessTokens(self.token_state)
         surroundings = Surroundings(
             settings=configured,
             rpc=self.replies.client,
             probes=RecentReadiness(PROBES),
-            tokens=AccessTokens(self.token_state),
+            tokens=tokens,
+            page_sessions=PageSessions(configured, self.replies.client, tokens),
+            cors=Cors(configured.cors_origins),
             limits=RateLimits(configured.anonymous_rate, configured.login_rate),
             openapi={locale: encoded(openapi_document(routes, locale)) for locale in LOCALES},
             boards=self.boards,

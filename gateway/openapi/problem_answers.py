@@ -40,6 +40,8 @@ def _of_access(route: Route) -> Iterator[str]:
         yield from ("regency_forbidden", "role_forbidden")
     if rule.ticket_token:
         yield "ticket_token_invalid"
+    if route.method != "GET" and not route.is_public:
+        yield "csrf_refused"
 
 
 def _of_content(route: Route) -> Iterator[str]:

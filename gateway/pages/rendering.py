@@ -24,9 +24,18 @@ _MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; char
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "base-uri 'none'; form-action {forms}; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
-"""Nothing inline, nothing from elsewhere: whatever text a catalogue holds, it stays text."""
+"""Nothing inline, nothing from elsewhere: whatever text a catalogue holds, it stays text, also in the hands of our scripts."""
+
+_NOT_NEEDED = "accelerometer camera display-capture geolocation gyroscope magnetometer microphone midi payment serial usb"
+
+_OF_PAGES = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in _NOT_NEEDED.split()),
+    # Nothing to other sites; with "no-referrer" browsers would send our own forms with the origin "null".
+    "Referrer-Policy": "same-origin",
+}
 
 _SECONDS_TO_RETRY = 5
 
@@ -40,17 +49,20 @@ def _templates() -> Environment:
     return environment
 
 
-def page(template: str, language: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any) -> Answer:
-    """Return a page in ``language`` ("id" or "en")."""
+def page(
+    template: str, language: str, status: int = 200, headers: Mapping[str, str] | None = None, *, forms: bool = False, **values: Any
+) -> Answer:
+    """Return a page in ``language`` ("id" or "en"); ``forms``: it has some, which are sent to us."""
     words = WORDS[language]
     html = _templates().get_template(template).render(language=language, words=words, **values)
-    always = {"Content-Security-Policy": _POLICY, "Content-Language": language, "Vary": "Accept-Language"}
+    policy = _POLICY.format(forms="'self'" if forms else "'none'")
+    always = {**_OF_PAGES, "Content-Security-Policy": policy, "Content-Language": language, "Vary": "Accept-Language"}
     return Answer(status, html.encode(), {**always, **(headers or {})}, HTML)
 
 
 def page_of_problem(status: int, language: str, headers: Mapping[str, str]) -> Answer:
     """Return the page that tells a person what a problem document tells a program."""
-    word = {404: "not_found", 422: "not_found", 429: "too_many", 503: "unavailable"}.get(status, "failed")
+    word = {400: "refused", 403: "refused", 404: "not_found", 422: "not_found", 429: "too_many", 503: "unavailable"}.get(status, "failed")
     again = {"Refresh": str(_SECONDS_TO_RETRY)} if status in (429, 503) else {}
     shown = 404 if status == 422 else status  # an address that cannot be one is, for a person, one that does not exist
     return page("message.html", language, shown, {**headers, **again, "Cache-Control": "no-store"}, word=word, known=status in (404, 422))

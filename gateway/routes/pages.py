@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from gateway.pages import operations
+from gateway.pages import operations, signing_in
 from gateway.route import Route, Text
-from services.contracts.authorisation import PUBLIC
+from services.contracts.authorisation import PUBLIC, SIGNED_IN, Rule
 
 
-def _page(path: str, operation_id: str, operation: operations.Operation, summary: Text, *, part: bool = False) -> Route:
+def _page(
+    path: str,
+    operation_id: str,
+    operation: operations.Operation,
+    summary: Text,
+    *,
+    part: bool = False,
+    method: str = "GET",
+    rule: Rule = PUBLIC,
+) -> Route:
     return Route(
-        method="GET",
+        method=method,
         path=path,
         operation_id=operation_id,
         summary=summary,
         tag="pages",
-        stated_rule=PUBLIC,
+        stated_rule=rule,
         operation=operation,
         media_type="text/html",
         page=True,
@@ -27,5 +36,17 @@ PAGE_ROUTES = (
     _page("/boards", "listBoardRegencies", operations.regencies, Text("Pilih kabupaten", "Choose a regency")),
     _page("/boards/{regency}", "listBoardSites", operations.sites, Text("Pilih gedung", "Choose a site")),
     _page("/boards/{regency}/{site}", "showBoard", operations.board, Text("Papan antrean", "The board of a site")),
+    _page("/sign-in", "showSignIn", signing_in.show, Text("Masuk", "Sign in")),
+    _page("/sign-in", "signInOnPage", signing_in.sign_in, Text("Masuk", "Sign in"), method="POST"),
+    _page("/account", "showAccount", signing_in.account, Text("Akun saya", "My account"), rule=SIGNED_IN),
+    _page("/sign-out", "signOutOnPage", signing_in.sign_out, Text("Keluar", "Sign out"), method="POST", rule=SIGNED_IN),
+    _page(
+        "/sign-out/everywhere",
+        "signOutEverywhere",
+        signing_in.sign_out_everywhere,
+        Text("Keluar di semua tempat", "Sign out everywhere"),
+        method="POST",
+        rule=SIGNED_IN,
+    ),
     _page("/static/{name}", "getStatic", operations.static_file, Text("Bagian halaman", "Parts of pages"), part=True),
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 from nameko.extensions import DependencyProvider
 
-from services.catalog.usecases import entities, loading, own_password, pairing, regencies, sessions
+from services.catalog.usecases import entities, loading, own_password, page_sessions, pairing, regencies, sessions
 from services.catalog.usecases.snapshot import SNAPSHOT
 from services.chassis.context import CallContext
 from services.chassis.database import PlatformWork, UnitOfWork
@@ -28,12 +28,26 @@ class SessionsProvider(DependencyProvider):
         return self._sessions
 
 
+class PageSessionsProvider(DependencyProvider):
+    """The use cases of browsers' sessions."""
+
+    def setup(self) -> None:
+        """Make them; raises ``SettingsError`` without the secret of tokens."""
+        configured = settings()
+        self._sessions = page_sessions.PageSessions(configured, sessions.Sessions(configured))
+
+    def get_dependency(self, worker_ctx: Any) -> page_sessions.PageSessions:
+        """Hand them to a worker."""
+        return self._sessions
+
+
 class CatalogService(Service):
     """Owner of regencies, sites, agencies, public services, counters, special hours, staff accounts and devices."""
 
     name = "catalog"
     snapshot = SNAPSHOT
     sessions = SessionsProvider()
+    page_sessions = PageSessionsProvider()
 
     @platform_query(contracts.ListRegencies)
     def list_regencies(self, work: PlatformWork, data: Data) -> Data:
@@ -65,6 +79,21 @@ class CatalogService(Service):
     def sign_out(self, context: CallContext, data: Data) -> Data:
         """End a session."""
         return self.sessions.sign_out(self.database, context, data)
+
+    @direct_call(contracts.BeginPageSession)
+    def begin_page_session(self, context: CallContext, data: Data) -> Data:
+        """Begin a browser's session."""
+        return self.page_sessions.sign_in(self.database, context, data)
+
+    @direct_call(contracts.RenewPageSession)
+    def renew_page_session(self, context: CallContext, data: Data) -> Data:
+        """Carry a browser's session on."""
+        return self.page_sessions.renew(self.database, context, data)
+
+    @direct_call(contracts.EndPageSession)
+    def end_page_session(self, context: CallContext, data: Data) -> Data:
+        """End a browser's session."""
+        return self.page_sessions.sign_out(self.database, context, data)
 
     @direct_call(contracts.SetPassword)
     def set_password(self, context: CallContext, data: Data) -> Data:

@@ -25,6 +25,7 @@ ADJUSTABLE = frozenset(
     {
         *("MPP_HTTP_HOST", "MPP_HTTP_PORT", "MPP_LOG_LEVEL", "MPP_LOG_FORMAT", "MPP_COMMAND_DEADLINE_SECONDS", "MPP_ANONYMOUS_RATE"),
         *("MPP_LOGIN_RATE", "MPP_ACCESS_TOKEN_SECONDS", "MPP_MAX_BODY_BYTES", "MPP_TRUSTED_PROXIES"),
+        *("MPP_PAGE_IDLE_SECONDS", "MPP_CORS_ORIGINS"),
         *("MPP_MOST_STREAMS", "MPP_MOST_STREAMS_PER_CLIENT", "MPP_EVENT_LOG_MONTHS", "MPP_AUDIT_MONTHS"),
         *("MPP_SMTP_URL", "MPP_MAIL_FROM", "MPP_PUBLIC_URL", "MPP_SUBSCRIPTION_RETENTION_DAYS"),
         *("MPP_WEBHOOK_ALLOWED_NETWORKS", "MPP_WEBHOOK_ALLOW_HTTP"),
@@ -34,6 +35,7 @@ ADJUSTABLE = frozenset(
 
 _PLACED = re.compile(r"([a-z][a-z0-9-]*)=([A-Za-z0-9._-]+:[0-9]{1,5})")
 _DATABASE_URL = re.compile(r"MPP_([A-Z]+)_DATABASE_URL")
+_ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?P<port>:[1-9][0-9]{0,4})?")
 _RATE = re.compile(r"[1-9][0-9]{0,6}/(second|minute|hour|day)")
 
 
@@ -60,6 +62,10 @@ class Settings:
     token_secrets: tuple[str, ...] = ()
     """Secrets behind access and refresh tokens, the one that signs first."""
     access_token_seconds: int = 600
+    page_idle_seconds: int = 1_800
+    """A browser that nobody used for so long is signed out: counters' computers are shared, and left."""
+    cors_origins: tuple[str, ...] = ()
+    """Frontends on other hosts whose scripts may call the API, such as ``https://antrean.example.id``."""
     ticket_token_secret: str = ""
     log_level: str = "INFO"
     log_format: str = "json"
@@ -106,6 +112,8 @@ class Settings:
             probe_port=_integer(environ, "MPP_PROBE_PORT", 9100, 0, 65_535),
             token_secrets=_secrets(environ, "MPP_TOKEN_SECRET"),
             access_token_seconds=_integer(environ, "MPP_ACCESS_TOKEN_SECONDS", 600, 10, 28_800),
+            page_idle_seconds=_integer(environ, "MPP_PAGE_IDLE_SECONDS", 1_800, 60, 43_200),
+            cors_origins=_origins(environ),
             ticket_token_secret=_secret(environ, "MPP_TICKET_TOKEN_SECRET"),
             log_level=_choice(environ, "MPP_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=_choice(environ, "MPP_LOG_FORMAT", "json", ("json", "console")),
@@ -267,6 +275,18 @@ def _placement(environ: Mapping[str, str]) -> dict[str, str]:
             raise SettingsError(f"MPP_DATABASE_PLACEMENT: {entry!r} is not regency=host:port.")
         placement[match[1]] = match[2]
     return placement
+
+
+def _origins(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Read exact origins; no wildcard, no ``null``, and none without TLS but this machine's own."""
+    origins = tuple(part.strip() for part in environ.get("MPP_CORS_ORIGINS", "").split(",") if part.strip())
+    for origin in origins:
+        match = _ORIGIN.fullmatch(origin)
+        plain = match is not None and match["scheme"] == "http"
+        said_anyway = match is not None and match["port"] == (":80" if plain else ":443")  # browsers leave it out
+        if match is None or said_anyway or (plain and match["host"] not in ("localhost", "127.0.0.1", "[::1]")):
+            raise SettingsError(f"MPP_CORS_ORIGINS: {origin!r} is no origin such as https://antrean.example.id (lower case, no path).")
+    return origins
 
 
 def _rate(environ: Mapping[str, str], name: str, default: str) -> str:

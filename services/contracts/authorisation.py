@@ -70,6 +70,9 @@ _OF_AGENCY = (Scope.AGENCY,)
 PUBLIC: Final = Rule(frozenset(ROLES), anonymous=True, any_regency=True)
 """What hangs on the wall of the building: anybody may read it."""
 
+SIGNED_IN: Final = Rule(frozenset(ROLES), any_regency=True)
+"""What everybody does for themselves."""
+
 _INTERNAL = Rule()
 """For the platform itself."""
 
@@ -98,6 +101,7 @@ _CATALOG = {
     **dict.fromkeys(("create_account", "update_account", "create_device", "update_device", "end_sessions"), _ADMINISTRATORS),
     **dict.fromkeys(("create_code", "pair_device"), _ADMINISTRATORS),
     **dict.fromkeys(("load_regency", "get_token_state"), _INTERNAL),
+    **dict.fromkeys(("begin_page_session", "renew_page_session", "end_page_session"), _INTERNAL),  # a gateway, for a browser
 }
 
 _TICKETING = {

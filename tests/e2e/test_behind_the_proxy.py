@@ -109,6 +109,29 @@ def test_a_browser_shows_the_board_live(entrance: Entrance):
         expect(page.locator(".status")).to_have_text("Live", timeout=20_000)
 
 
+def test_an_officer_signs_in_by_tls_and_works_at_whichever_gateway(entrance: Entrance, deployed_platform):
+    """The cookie is of this host alone, and the browser comes back by TLS next time."""
+    account, before = "officer@oku-timur", requests_of(deployed_platform)
+    with browser() as chromium:
+        context = chromium.new_context(ignore_https_errors=True, locale="id")
+        page = context.new_page()
+        answer = page.goto(f"https://localhost:{entrance.proxy.https_port}/account")
+        assert answer is not None
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+        page.get_by_label("Nama pengguna").fill(account)
+        page.get_by_label("Kata sandi").fill(deployed_platform.passwords[account])
+        page.get_by_role("button", name="Masuk").click()
+        expect(page.get_by_text(account)).to_be_visible()
+        [cookie] = [each for each in context.cookies() if "mpp" in each["name"]]
+        assert (cookie["name"], cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == ("__Host-mpp", True, True, "Lax")
+        read = "async path => (await fetch(path)).status"
+        assert {page.evaluate(read, "/v1/oku-timur/tickets") for _ in range(12)} == {200}
+        page.get_by_role("button", name="Keluar", exact=True).click()
+        expect(page.get_by_role("status")).to_have_text("Anda sudah keluar.")
+        assert not [each for each in context.cookies() if "mpp" in each["name"]]
+    assert all(now > then for now, then in zip(requests_of(deployed_platform), before, strict=True))
+
+
 def test_what_does_not_go_on_for_ever_is_packed(entrance: Entrance):
     connection = http.client.HTTPSConnection("localhost", entrance.proxy.https_port, timeout=10, context=entrance.trust)
     packed = {}

@@ -122,7 +122,7 @@ class DeployedPlatform:
         if part == "gateway":
             # All test clients share one address, and most come without a proxy.
             own |= {"MPP_ANONYMOUS_RATE": "1000000/minute", "MPP_LOGIN_RATE": "1000000/minute"}
-            own |= {"MPP_HTTP_HOST": LOOPBACK, "MPP_TRUSTED_PROXIES": "0", **self._gateway_environment}
+            own |= {"MPP_HTTP_HOST": LOOPBACK, **self._gateway_environment}
         if part == "catalog":
             own["MPP_ACCESS_TOKEN_SECONDS"] = "28800"  # clients of the tests sign in once
         if part == "notification":

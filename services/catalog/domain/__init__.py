@@ -38,9 +38,13 @@ from services.catalog.domain.sessions import (
     Session,
     begun,
     outcome_of,
+    page_credential,
+    page_goes_on,
+    read_page_credential,
     read_refresh_token,
     refresh_token,
     rotated,
+    seen,
 )
 
 __all__ = [
@@ -78,11 +82,15 @@ __all__ = [
     "missing_reference",
     "one_time_code",
     "outcome_of",
+    "page_credential",
+    "page_goes_on",
+    "read_page_credential",
     "read_pairing",
     "read_refresh_token",
     "refresh_token",
     "regency_of",
     "rotated",
+    "seen",
     "shown",
     "typed_pairing_code",
 ]

@@ -42,11 +42,13 @@ class Session:
     rotated_at: datetime
     expires_at: datetime
     ended_at: datetime | None = None
+    page: bool = False
+    """Of a browser: carried on by its gateway with a credential that stays the same, never with refresh tokens."""
 
 
-def begun(account: str, role: str, now: datetime, identifier: uuid.UUID | None = None) -> Session:
+def begun(account: str, role: str, now: datetime, identifier: uuid.UUID | None = None, *, page: bool = False) -> Session:
     """Return a new session."""
-    return Session(identifier or uuid.uuid4(), account, 1, now, now + lasting(role))
+    return Session(identifier or uuid.uuid4(), account, 1, now, now + lasting(role), page=page)
 
 
 def lasting(role: str) -> timedelta:
@@ -60,7 +62,7 @@ def outcome_of(session: Session | None, generation: int, now: datetime) -> Outco
     ``reused``: an older one than the newest came back after :data:`REPEAT`. Either its thief or its owner holds a copy, and
     nobody can tell which: the session has to end.
     """
-    if session is None or session.ended_at is not None or now >= session.expires_at or generation > session.generation:
+    if session is None or not _goes_on(session, now) or session.page or generation > session.generation:
         return "ended"
     if generation == session.generation:
         return "rotate"
@@ -74,25 +76,62 @@ def rotated(session: Session, role: str, now: datetime) -> Session:
     return replace(session, generation=session.generation + 1, rotated_at=now, expires_at=expires_at)
 
 
+def _goes_on(session: Session, now: datetime) -> bool:
+    return session.ended_at is None and now < session.expires_at
+
+
+def page_goes_on(session: Session | None, role: str, idle: timedelta, now: datetime) -> bool:
+    """Whether a browser's session may be carried on: not ended, not expired, and used within ``idle``.
+
+    Kiosks and screens are used when somebody comes, and never idle.
+    """
+    if session is None or not session.page or not _goes_on(session, now):
+        return False
+    return role in DEVICES or now - session.rotated_at < idle
+
+
+def seen(session: Session, role: str, now: datetime) -> Session:
+    """Return a browser's session after it was used."""
+    return replace(session, rotated_at=now, expires_at=now + DEVICE_SESSION if role in DEVICES else session.expires_at)
+
+
+def page_credential(secret: bytes, regency: str, session: uuid.UUID) -> str:
+    """Return what a browser shows in its cookie: regency (or ``platform``), a dot, and 32 bytes in base64url."""
+    return f"{regency}.{_encoded(session.bytes + _mac(secret, regency, session.bytes, b'page'))}"
+
+
+def read_page_credential(secrets: Sequence[bytes], text: str) -> tuple[str, uuid.UUID] | None:
+    """Return regency and session of a credential that was made with one of the secrets; ``None`` for any other text."""
+    read = _genuine(secrets, text, 16, b"page")
+    return None if read is None else (read[0], uuid.UUID(bytes=read[1]))
+
+
 def refresh_token(secret: bytes, regency: str, session: Session) -> str:
     """Return the session's newest refresh token: its regency (or ``platform``), a dot, and 36 bytes in base64url."""
     body = session.id.bytes + session.generation.to_bytes(4, "big")
-    return f"{regency}.{base64.urlsafe_b64encode(body + _mac(secret, regency, body)).decode().rstrip('=')}"
+    return f"{regency}.{_encoded(body + _mac(secret, regency, body, b'refresh'))}"
 
 
 def read_refresh_token(secrets: Sequence[bytes], token: str) -> tuple[str, uuid.UUID, int] | None:
     """Return regency, session and generation of a token that was made with one of the secrets; ``None`` for any other text."""
-    regency, _, rest = token.partition(".")
+    read = _genuine(secrets, token, 20, b"refresh")
+    return None if read is None else (read[0], uuid.UUID(bytes=read[1][:16]), int.from_bytes(read[1][16:], "big"))
+
+
+def _genuine(secrets: Sequence[bytes], text: str, length: int, use: bytes) -> tuple[str, bytes] | None:
+    regency, _, rest = text.partition(".")
     try:
         raw = base64.b64decode(rest + "=" * (-len(rest) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return None
-    body, mac = raw[:20], raw[20:]
-    genuine = len(raw) == 20 + _MAC_BYTES and any(hmac.compare_digest(mac, _mac(secret, regency, body)) for secret in secrets)
-    if not genuine:
-        return None
-    return regency, uuid.UUID(bytes=body[:16]), int.from_bytes(body[16:], "big")
+    body, mac = raw[:length], raw[length:]
+    genuine = len(raw) == length + _MAC_BYTES and any(hmac.compare_digest(mac, _mac(secret, regency, body, use)) for secret in secrets)
+    return (regency, body) if genuine else None
 
 
-def _mac(secret: bytes, regency: str, body: bytes) -> bytes:
-    return hmac.new(secret, b"refresh:" + regency.encode() + b":" + body, hashlib.sha256).digest()[:_MAC_BYTES]
+def _encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _mac(secret: bytes, regency: str, body: bytes, use: bytes) -> bytes:
+    return hmac.new(secret, use + b":" + regency.encode() + b":" + body, hashlib.sha256).digest()[:_MAC_BYTES]

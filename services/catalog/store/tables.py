@@ -167,6 +167,7 @@ def _sessions(where: MetaData) -> Table:
         Column("rotated_at", TIMESTAMP(timezone=True), nullable=False),
         Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
         Column("ended_at", TIMESTAMP(timezone=True)),
+        Column("page", Boolean, nullable=False),
     )
 
 

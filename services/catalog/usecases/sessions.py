@@ -44,10 +44,7 @@ class Sessions:
 
     def begin(self, work: UnitOfWork | PlatformWork, regency: str, found: Credentials) -> dict[str, Any]:
         """Begin a session for somebody who was proven; `account_not_valid` outside of the account's days."""
-        session = domain.begun(found.subject, found.role, work.now)
-        store.add(work, session)
-        _audited(work, work.context, "sign_in", Actor(found.subject, found.role), None, str(session.id))
-        return self.tokens(regency, found, session, work.now)
+        return self.tokens(regency, found, begun(work, found), work.now)
 
     def refresh(self, database: Database, context: CallContext, data: Mapping[str, Any]) -> dict[str, Any]:
         """New tokens for the holder of a session's newest refresh token; `session_ended` otherwise.
@@ -67,7 +64,7 @@ class Sessions:
                 with suppress(CatalogError):  # outside of the account's days the session ends
                     return self.tokens(regency, found, session, work.now)
             if session and outcome == "reused":
-                _audited(work, context, "refresh_token_reused", SYSTEM, session.account, str(session.id))
+                audited(work, context, "refresh_token_reused", SYSTEM, session.account, str(session.id))
                 log.warning("refresh_token_reused", regency=regency, session=str(session.id))
             if session:
                 end(work, regency, session.account, session.id)
@@ -81,7 +78,7 @@ class Sessions:
             if session is None:
                 raise CatalogError("session_ended")
             found = found_in(work, session.account)
-            _audited(work, context, "sign_out", Actor(session.account, found.role if found else "unknown"), None, str(session.id))
+            audited(work, context, "sign_out", Actor(session.account, found.role if found else "unknown"), None, str(session.id))
             return {"ended": end(work, regency, session.account, None if data["everywhere"] else identifier)}
 
     def token_state(self, database: Database, context: CallContext) -> dict[str, Any]:
@@ -111,9 +108,20 @@ class Sessions:
 
     def tokens(self, regency: str, found: Credentials, session: Session, now: datetime) -> dict[str, Any]:
         """The tokens of a session as the account is now; `account_not_valid` outside of its days."""
+        access_token, lifetime = self.access_token(regency, found, session, now, self._lifetime)
+        return {
+            "access_token": access_token,
+            "token_type": "Bearer",
+            "expires_in": lifetime,
+            "refresh_token": domain.refresh_token(self.keys.refresh_secrets[0], regency, session),
+            "refresh_expires_in": max(1, int((session.expires_at - now).total_seconds())),
+        }
+
+    def access_token(self, regency: str, found: Credentials, session: Session, now: datetime, longest: timedelta) -> tuple[str, int]:
+        """An access token and its seconds, `longest` at most; `account_not_valid` outside of the account's days."""
         ends = domain.end_of_validity(found.valid_from, found.valid_until, found.timezone, now)
         until = session.expires_at if ends is None else min(session.expires_at, ends)
-        lifetime = min(self._lifetime, until - now)
+        lifetime = min(self._lifetime, longest, until - now)
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
@@ -130,16 +138,19 @@ class Sessions:
             "sid": str(session.id),
             "ver": found.version,
         }
-        return {
-            "access_token": self.keys.sign(claims),
-            "token_type": "Bearer",
-            "expires_in": max(1, int(lifetime.total_seconds())),
-            "refresh_token": domain.refresh_token(self.keys.refresh_secrets[0], regency, session),
-            "refresh_expires_in": max(1, int((session.expires_at - now).total_seconds())),
-        }
+        return self.keys.sign(claims), max(1, int(lifetime.total_seconds()))
 
 
-def _audited(work: UnitOfWork | PlatformWork, context: CallContext, action: str, actor: Actor, account: str | None, session: str) -> None:
+def begun(work: UnitOfWork | PlatformWork, found: Credentials, *, page: bool = False) -> Session:
+    """Store a new session of somebody who was proven."""
+    session = domain.begun(found.subject, found.role, work.now, page=page)
+    store.add(work, session)
+    audited(work, work.context, "sign_in", Actor(found.subject, found.role), None, str(session.id))
+    return session
+
+
+def audited(work: UnitOfWork | PlatformWork, context: CallContext, action: str, actor: Actor, account: str | None, session: str) -> None:
+    """Write down what was done with a session."""
     change = audit.Change("account", account or actor.id, None, {"session": session}, {})
     audit.write(work, context, action, change, actor=actor)
 

@@ -34,6 +34,40 @@ class SignOut(ContractSchema):
     everywhere = TrueOrFalse(load_default=False)
 
 
+class BeginPageSession(SignIn):
+    """Begin a session of a browser, which its gateway holds and carries on."""
+
+
+class RenewPageSession(ContractSchema):
+    """Ask for a new access token of a browser's session. Its credential stays the same: tabs and gateways may ask at once."""
+
+    credential = Opaque(200, required=True)
+
+
+class EndPageSession(ContractSchema):
+    """End a browser's session; `everywhere` ends all sessions of the same account."""
+
+    credential = Opaque(200, required=True)
+    everywhere = TrueOrFalse(load_default=False)
+
+
+class PageSession(ContractSchema):
+    """What a gateway puts into a browser's cookie: the credential, and an access token for `expires_in` seconds. The session ends
+    after `ends_in` seconds, or when it was idle for too long."""
+
+    credential = Opaque(200, required=True)
+    access_token = Opaque(4096, required=True)
+    expires_in = WholeNumber(1, LONGEST_LIFE, required=True)
+    ends_in = WholeNumber(1, LONGEST_LIFE, required=True)
+
+
+class PageSessionEnded(ContractSchema):
+    """How many sessions were ended, and where to sign out as well: at the identity provider that the session began with, if any."""
+
+    ended = WholeNumber(0, 1_000_000, required=True)
+    logout_url = Opaque(2000, required=True, allow_none=True)
+
+
 class EndSessions(ContractSchema):
     """End all sessions of a staff account or device, as after a loss. Its access tokens are void within seconds."""
 

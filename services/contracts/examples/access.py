@@ -36,12 +36,24 @@ DEVICE: dict[str, Any] = {
 
 REFRESH_TOKEN = "lampung-timur.AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfGhIjKl"  # noqa: S105 - opens nothing
 
+PAGE_CREDENTIAL = "lampung-timur.AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfG"
+
 DEVICE_CODE = "q0Zr8yT3mXbV5nKc1LwPAGjkw2gAaBcDeFgHiJkLmNoPqRsTuVw"
 
 ACCESS: dict[str, dict[str, Any]] = {
     "sign_in": {"username": "officer@lampung-timur", "password": "rahasia-loket-5"},
     "refresh_session": {"refresh_token": REFRESH_TOKEN},
     "sign_out": {"refresh_token": REFRESH_TOKEN, "everywhere": False},
+    "begin_page_session": {"username": "officer@lampung-timur", "password": "rahasia-loket-5"},
+    "renew_page_session": {"credential": PAGE_CREDENTIAL},
+    "end_page_session": {"credential": PAGE_CREDENTIAL, "everywhere": False},
+    "page_session_ended": {"ended": 1, "logout_url": None},
+    "page_session": {
+        "credential": PAGE_CREDENTIAL,
+        "access_token": "eyJhbGciOiJFZERTQSIsImtpZCI6IjVmM2IxYzJkIn0.eyJzdWIiOiJvZmZpY2VyQGxhbXB1bmctdGltdXIifQ.c2lnbmF0dXJl",
+        "expires_in": 600,
+        "ends_in": 43_200,
+    },
     "create_code": {"id": "officer@lampung-timur"},
     "one_time_code": {"id": "officer@lampung-timur", "code": "7Q4M-0ZKD-9XTB-H3VN", "expires_at": "2026-11-26T09:00:00+07:00"},
     "set_password": {"username": "officer@lampung-timur", "code": "7Q4M-0ZKD-9XTB-H3VN", "new_password": "kopi pagi di sukadana"},

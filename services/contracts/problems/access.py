@@ -45,6 +45,20 @@ ACCESS_PROBLEMS: dict[str, Problem] = {
         "Masuk kembali. Bila Anda tidak keluar sendiri, beri tahu administrator MPP.",
         "Sign in again. If you did not sign out yourself, tell the administrator of the site.",
     ),
+    "csrf_refused": Problem(
+        403,
+        "Permintaan ini tidak berasal dari halaman kami",
+        "This request does not come from a page of ours",
+        "Muat ulang halamannya dan coba lagi. Skrip yang memakai cookie mengirim header CSRF-Token; program lain memakai token.",
+        "Reload the page and try again. Scripts that use the cookie send the header CSRF-Token; other programs use a token.",
+    ),
+    "form_malformed": Problem(
+        400,
+        "Formulir tidak terbaca",
+        "The form cannot be read",
+        "Muat ulang halamannya dan isi lagi.",
+        "Reload the page and fill it in again.",
+    ),
     "token_missing": Problem(
         401,
         "Anda belum masuk",

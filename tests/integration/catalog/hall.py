@@ -8,8 +8,9 @@ from typing import Any
 import jwt
 
 from services.catalog.usecases import entities
+from services.catalog.usecases.page_sessions import PageSessions
 from services.catalog.usecases.sessions import Sessions
-from services.chassis.context import CallContext
+from services.chassis.context import SYSTEM, CallContext
 from services.chassis.database import Database
 from services.chassis.settings import Settings
 from services.contracts import catalog as contracts
@@ -40,7 +41,22 @@ class Hall:
             entities.create(work, "device", {**kiosk, "password": PASSWORD})
 
     def with_secrets(self, *secrets: str) -> Sessions:
-        return Sessions(Settings(token_secrets=secrets))
+        settings = Settings(token_secrets=secrets)
+        self.pages = PageSessions(settings, Sessions(settings))
+        return Sessions(settings)
+
+    def sign_in_on_page(self, name: str = "sari") -> dict[str, Any]:
+        username = name if "@" in name else f"{name}@{self.regency}"
+        data = contracts.BeginPageSession().load({"username": username, "password": PASSWORD})
+        return self.pages.sign_in(self.database, CallContext(None, SYSTEM), data)
+
+    def renew(self, page: dict[str, Any]) -> dict[str, Any]:
+        data = contracts.RenewPageSession().load({"credential": page["credential"]})
+        return contracts.PageSession().load(self.pages.renew(self.database, CallContext(None, SYSTEM), data))
+
+    def leave(self, page: dict[str, Any], *, everywhere: bool = False) -> int:
+        data = contracts.EndPageSession().load({"credential": page["credential"], "everywhere": everywhere})
+        return int(self.pages.sign_out(self.database, CallContext(None, SYSTEM), data)["ended"])
 
     def sign_in(self, name: str = "sari") -> dict[str, Any]:
         username = name if "@" in name else f"{name}@{self.regency}"

@@ -18,6 +18,8 @@ from gateway.authentication import AccessTokens  # noqa: E402
 from gateway.board.boards import Boards  # noqa: E402
 from gateway.board.streams import StreamLimits  # noqa: E402
 from gateway.call import Surroundings  # noqa: E402
+from gateway.cors import Cors  # noqa: E402
+from gateway.page_sessions import PageSessions  # noqa: E402
 from gateway.rate_limit import RateLimits  # noqa: E402
 from gateway.routes import PAGE_ROUTES, ROUTES  # noqa: E402
 from gateway.server import HttpServer  # noqa: E402
@@ -51,11 +53,14 @@ def main(port: int) -> None:
     services = ExampleServices()
     boards = Boards(services, StreamLimits(settings.most_streams, settings.most_streams_per_client))
     boards.on_connected()
+    tokens = AccessTokens(token_state())
     surroundings = Surroundings(
         settings=settings,
         rpc=services,
         probes=Probes(),
-        tokens=AccessTokens(token_state()),
+        tokens=tokens,
+        page_sessions=PageSessions(settings, services, tokens),
+        cors=Cors(["https://antrean.example.id"]),
         limits=RateLimits(settings.anonymous_rate, settings.login_rate),
         openapi={"id": b"{}", "en": b"{}"},
         boards=boards,

@@ -38,6 +38,8 @@ UNREADABLE = {
     "no host": (get(host=None), "header_invalid"),
     "two hosts": (get(b"Host: other"), "header_invalid"),
     "two tokens": (get(b"Authorization: a", b"Authorization: b"), "header_invalid"),
+    "two cookies": (get(b"Cookie: a=b", b"Cookie: a=c"), "header_invalid"),
+    "two origins": (get(b"Origin: https://a.example", b"Origin: https://b.example"), "header_invalid"),
     "a header without a colon": (get(b"Nonsense"), "header_invalid"),
     "a space before the colon": (get(b"Content-Length : 5"), "header_invalid"),
     "a folded header": (get(b"X: 1", b" 2"), "header_invalid"),

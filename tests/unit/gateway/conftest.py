@@ -17,7 +17,9 @@ from gateway.authentication import AccessTokens
 from gateway.board.boards import Boards
 from gateway.board.streams import StreamLimits
 from gateway.call import Surroundings
+from gateway.cors import Cors
 from gateway.openapi import openapi_document
+from gateway.page_sessions import PageSessions
 from gateway.rate_limit import RateLimits
 from gateway.routes import PAGE_ROUTES, ROUTES
 from services.chassis.context import CallContext
@@ -106,7 +108,9 @@ class Edge:
         if raw is not None:
             sent.setdefault("Content-Type", "application/json")
         environ = {"REMOTE_ADDR": client, "RAW_PATH_INFO": quote(path.split("?")[0], safe="/%@") if raw_path is None else raw_path}
-        return Client(self.application).open(path, method=method, data=raw, headers=sent, environ_overrides=environ, buffered=True)
+        return Client(self.application, use_cookies=False).open(
+            path, method=method, data=raw, headers=sent, environ_overrides=environ, buffered=True
+        )
 
 
 def problem_in(response: TestResponse) -> dict[str, Any]:
@@ -133,6 +137,8 @@ def make_edge(**settings: Any) -> Edge:
         rpc=services,
         probes=probes,
         tokens=tokens,
+        page_sessions=PageSessions(configured, services, tokens),
+        cors=Cors(configured.cors_origins),
         limits=RateLimits(configured.anonymous_rate, configured.login_rate),
         openapi=OPENAPI,
         boards=boards,

@@ -52,7 +52,7 @@ class TestReports:
         first = edge.send("GET", f"{DAILY}?site=sukadana", role="supervisor")
         tag = first.headers["ETag"]
         assert first.headers["Cache-Control"] == "private, no-cache"
-        assert first.headers["Vary"] == "Authorization"
+        assert first.headers["Vary"] == "Authorization, Cookie"
         again = edge.send("GET", f"{DAILY}?site=sukadana", role="supervisor", headers={"If-None-Match": tag})
         assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", tag)
 
