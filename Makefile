@@ -93,6 +93,17 @@ lint: install-dev ## Check style, types and import rules
 	@echo "mypy";        $(BIN)/mypy
 	@echo "import rules"; $(BIN)/lint-imports
 
+# Not with the other packages: it is needed on the day of an audit, and asks the advisory service of the package index about every
+# locked version. --strict: a package that the service does not know is a failure and no clean bill of health.
+.PHONY: audit
+audit: install-dev ## Ask the package index for known vulnerabilities of all locked packages (needs the internet)
+	@[ -x .venv/audit/bin/pip-audit ] || { $(PYTHON) -m venv .venv/audit && .venv/audit/bin/python -m pip --disable-pip-version-check --quiet install 'pip-audit>=2.10,<3'; }
+	@for lock in requirements.txt requirements-dev.txt; do echo "pip-audit $$lock"; .venv/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$lock $(ARGS); done
+
+.PHONY: vendor
+vendor: install-dev ## Fetch the renderer of /docs anew, as gateway/pages/vendor/lock.json names it (needs npm)
+	@$(BIN)/python -m gateway.pages.vendoring
+
 .PHONY: format
 format: install-dev ## Format the code and repair what the linter can repair
 	@$(BIN)/ruff check --fix .

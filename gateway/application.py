@@ -18,7 +18,7 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from gateway.access import authorise
-from gateway.answers import JSON, response_of, response_of_problem
+from gateway.answers import JSON, Answer, response_of, response_of_problem
 from gateway.call import Call, Surroundings
 from gateway.forms import read_form
 from gateway.language import preferred_language
@@ -59,6 +59,8 @@ class Exchange:
         self.regency: str | None = None
         self.actor: Actor = ANONYMOUS
         self.visit: Visit | None = None
+        self.headers: dict[str, str] = {}
+        """Of the answer, whatever it is."""
 
     @property
     def raw_path(self) -> str:
@@ -81,6 +83,7 @@ class Application:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         exchange = Exchange(environ)
         response = self._response(exchange)
+        response.headers.update(exchange.headers)
         response.headers["Request-Id"] = exchange.request_id
         response.headers["traceparent"] = exchange.traceparent
         if exchange.visit is not None and exchange.visit.cookie is not None and "Set-Cookie" not in response.headers:
@@ -103,6 +106,8 @@ class Application:
             if not is_published(error):
                 _log_fault(exchange, error)
             refused = problem_of(error, exchange.language)
+            if refused.document["code"] == "method_not_allowed" and _asks_what_is_allowed(exchange):
+                return response_of(Answer(204, None, refused.headers), cacheable=False)
             if exchange.route is not None and exchange.route.page:
                 return response_of(page_instead(exchange.route, exchange.raw_path, refused, exchange.language), cacheable=False)
             _tell_undocumented(exchange.route, refused)
@@ -115,12 +120,13 @@ class Application:
         found = self._find(exchange)
         if not isinstance(found, Exception):
             exchange.route = found.route
+            exchange.headers.update(found.route.notice)
         actor = self._identify(exchange, client)
         watched = exchange.route is not None and exchange.route.infrastructure
         if exchange.route is not None and exchange.route.costly:
-            limits.count_watcher(client, exchange.route.path)
+            limits.count_watcher(client, exchange.route.path, exchange.headers)
         elif not watched and (actor == ANONYMOUS or isinstance(actor, Exception)):
-            limits.count_anonymous(client)
+            limits.count_anonymous(client, exchange.headers)
         if isinstance(found, Refusal):
             raise found
         if isinstance(actor, Exception):
@@ -133,7 +139,8 @@ class Application:
         if not route.infrastructure:
             _check_acceptable(request, route.media_type)
         form = self._checked_change(exchange, route) if route.method != "GET" else {}
-        return Call(route, request, actor, client, exchange.language, found.path_values, exchange.traceparent, exchange.visit, form)
+        known = (route, request, actor, client, exchange.language, found.path_values, exchange.traceparent)
+        return Call(*known, exchange.visit, form, exchange.headers)
 
     def _identify(self, exchange: Exchange, client: str) -> Actor | Refusal | DomainError:
         """Who calls: by a token, or by the cookie of one of our pages; a token counts alone."""
@@ -141,7 +148,7 @@ class Application:
         try:
             if "Authorization" in request.headers or route is None or route.infrastructure:
                 return near.tokens.actor(request.headers.get("Authorization"))
-            count = functools.partial(near.limits.count_anonymous, client)
+            count = functools.partial(near.limits.count_anonymous, client, exchange.headers)
             exchange.visit = near.page_sessions.visit(request, client, needed=not route.is_public, count=count)
         except (Refusal, DomainError) as refusal:
             over = isinstance(refusal, Refusal) and "Set-Cookie" in refusal.headers
@@ -175,6 +182,11 @@ class Application:
             return self._router.find(exchange.method, exchange.raw_path)
         except Refusal as refusal:
             return refusal
+
+
+def _asks_what_is_allowed(exchange: Exchange) -> bool:
+    """Whether somebody asks for the methods of an address; a browser that asks for another site's script has been refused."""
+    return exchange.method == "OPTIONS" and "Access-Control-Request-Method" not in exchange.request.headers
 
 
 def _known_form(regency: str) -> str:

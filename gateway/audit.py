@@ -11,19 +11,14 @@ from typing import Any, Final
 
 from gateway.answers import Answer
 from gateway.call import Call, Surroundings
-from gateway.operations import payload_of
+from gateway.operations import dressed, payload_of, with_cursor
 from gateway.problems import invalid
 from services.chassis.paging import cursor_behind_all, positions_of
 from services.chassis.settings import SERVICES
+from services.contracts.audit import COLUMNS
 
 CSV: Final = "text/csv"
 NDJSON: Final = "application/x-ndjson"
-
-COLUMNS: Final = (
-    *("service", "sequence", "at", "actor", "role", "action", "kind", "subject", "site", "agency", "counter"),
-    *("before", "after", "refused", "client", "command_id", "traceparent", "id", "hash"),
-)
-"""Of the CSV file, which is for people; who checks the chain reads NDJSON, which has all that the hashes cover."""
 
 Row = dict[str, Any]
 
@@ -43,7 +38,8 @@ def read(surroundings: Surroundings, call: Call) -> Answer:
     items = found[:limit]
     behind = {row["service"]: (row["at"], row["id"]) for row in items}  # the last of each stays
     going_on = more or len(found) > limit
-    return Answer(200, {"items": items, "next_cursor": cursor_behind_all({**positions, **behind}) if going_on else None})
+    page = {"items": items, "next_cursor": cursor_behind_all({**positions, **behind}) if going_on else None}
+    return dressed(call, with_cursor(call, payload, page))
 
 
 def export_csv(surroundings: Surroundings, call: Call) -> Answer:

@@ -69,6 +69,8 @@ class Call:
     """The session that a browser shows, where the caller is known by it."""
     form: Mapping[str, str] = field(default_factory=dict)
     """What a page's form has sent."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of the answer, whether it is what was asked for or a refusal."""
 
     @property
     def regency(self) -> str | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from gateway import cursors
 from gateway.answers import Answer, encoded
 from gateway.call import Call, Surroundings
 from gateway.parameters import checked_payload, query_values
-from gateway.preconditions import TICKET_TOKEN, content_tag, entity_tag, expected_version, is_unchanged
+from gateway.preconditions import IDEMPOTENCY_REPLAYED, TICKET_TOKEN, content_tag, entity_tag, expected_version, is_unchanged
 from gateway.problems import Refusal
 from gateway.request_body import nothing_of, read_object
 from services.chassis.metrics_page import CONTENT_TYPE, metrics_page
@@ -34,7 +36,7 @@ def or_nothing(surroundings: Surroundings, call: Call) -> Answer:
 
 def sign_in(surroundings: Surroundings, call: Call) -> Answer:
     """Begin, carry on or end a session. Every attempt counts against the login rate of the client."""
-    surroundings.limits.count_login(call.client)
+    surroundings.limits.count_login(call.client, call.headers)
     return Answer(200, service_answer(surroundings, call))
 
 
@@ -88,7 +90,18 @@ def service_answer(surroundings: Surroundings, call: Call) -> Any:
     context = call.context(settings.command_deadline)
     payload = payload_of(surroundings, call)
     # The time counts from here: a client that sends slowly has a limit of its own.
-    return surroundings.rpc.call(route.rpc.service, route.rpc.method, payload, context.within(settings.command_deadline))
+    answer = surroundings.rpc.call(route.rpc.service, route.rpc.method, payload, context.within(settings.command_deadline))
+    if context.told.get("repeated"):
+        call.headers[IDEMPOTENCY_REPLAYED] = "true"
+    return with_cursor(call, payload, answer) if route.paged else answer
+
+
+def with_cursor(call: Call, payload: Mapping[str, Any], page: dict[str, Any]) -> dict[str, Any]:
+    """Return a page of a service as callers see it: its ``next_cursor`` bound to this list (:mod:`gateway.cursors`)."""
+    mark = page["next_cursor"]
+    if mark is None:
+        return page
+    return {**page, "next_cursor": cursors.sealed(mark, call.route.operation_id, call.regency, payload)}
 
 
 def payload_of(surroundings: Surroundings, call: Call) -> dict[str, Any]:
@@ -97,7 +110,12 @@ def payload_of(surroundings: Surroundings, call: Call) -> dict[str, Any]:
     parameters = _parameters(call)
     read = nothing_of if route.any_body else read_object
     body = read(call.request, surroundings.settings.max_body_bytes) if route.method != "GET" else {}
-    return checked_payload(route, parameters, body)
+    payload = checked_payload(route, parameters, body)
+    if route.guarded and "If-Match" not in call.request.headers:
+        raise Refusal("precondition_required")
+    if route.paged and cursors.CURSOR in payload:
+        payload[cursors.CURSOR] = cursors.opened(payload[cursors.CURSOR], route.operation_id, call.regency, payload)
+    return payload
 
 
 def _parameters(call: Call) -> dict[str, Any]:
@@ -125,13 +143,15 @@ def dressed(call: Call, content: Any) -> Answer:
     """Return the answer with its entity tag and location; 304 when the reader holds this version already."""
     route = call.route
     headers = {}
-    tag = entity_tag(content) if route.tagged else content_tag(content) if route.digested else None
+    if route.digested:
+        body = encoded(content)
+    tag = entity_tag(content) if route.tagged else content_tag(body) if route.digested else None
     if tag is not None:
         headers["ETag"] = tag
-        if route.digested and not route.cacheable:
+        if route.kept and not route.cacheable:
             headers |= _KEPT_BY_ITS_READER
         if route.revalidated and is_unchanged(call.request.headers.get("If-None-Match"), tag):
             return Answer(304, None, headers)
     if route.location is not None:
         headers["Location"] = route.location.format(**call.path_values, id=quote(content["id"]))
-    return Answer(route.success, content, headers)
+    return Answer(route.success, body if route.digested else content, headers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import uuid
 from typing import Any, Final
@@ -13,6 +12,8 @@ from services.chassis.context import Actor
 from services.contracts.catalog.entities import MOST_VERSIONS
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+IDEMPOTENCY_REPLAYED: Final = "Idempotency-Replayed"
+"""On an answer that is that of an earlier request with the same key: nothing was done again."""
 TICKET_TOKEN: Final = "Ticket-Token"  # noqa: S105 - a header's name
 
 SHORTEST_GLOBAL_KEY: Final = 16
@@ -27,6 +28,8 @@ NO_VERSION: Final = MOST_VERSIONS
 _IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
 _ENTITY_TAG = re.compile(r'(?:W/)?"[!#-~]*"')
 _VERSION = re.compile(r'"([1-9][0-9]{0,8})"')
+_OF_PACKED = re.compile(r'-(?:gzip|zstd|br)"$')
+"""What a proxy that packs an answer appends to its tag (RFC 9110, section 8.8.3.3). Ours name a state, however it was packed."""
 
 
 def command_id(idempotency_key: str | None, actor: Actor, client: str) -> str:
@@ -54,7 +57,7 @@ def expected_version(if_match: str | None) -> int | None:
     """
     if if_match is None or if_match.strip() == "*":
         return None
-    tag = if_match.strip()
+    tag = _as_given(if_match)
     version = _VERSION.fullmatch(tag)
     if version:
         return int(version[1])
@@ -69,14 +72,18 @@ def entity_tag(answer: Any) -> str | None:
     return f'"{version}"' if isinstance(version, int) else None
 
 
-def content_tag(answer: Any) -> str:
+def content_tag(body: bytes) -> str:
     """Return the strong entity tag of an answer without a version: a digest of what it says."""
-    text = json.dumps(answer, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
 def is_unchanged(if_none_match: str | None, tag: str | None) -> bool:
     """Whether a reader who sent ``If-None-Match`` already holds this version."""
     if if_none_match is None or tag is None:
         return False
-    return if_none_match.strip() == "*" or tag in (held.strip().removeprefix("W/") for held in if_none_match.split(","))
+    return if_none_match.strip() == "*" or tag in (_as_given(held).removeprefix("W/") for held in if_none_match.split(","))
+
+
+def _as_given(tag: str) -> str:
+    """Return a tag as this gateway gave it, before a proxy marked it as that of a packed answer."""
+    return _OF_PACKED.sub('"', tag.strip())

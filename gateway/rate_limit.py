@@ -65,26 +65,38 @@ class RateLimits:
         self._watcher = parse(WATCHER_RATE)
         self._windows = FixedWindowRateLimiter(Windows())
 
-    def count_anonymous(self, client: str) -> None:
-        """Count a request without a valid token; raises ``Refusal("rate_limited")`` with ``Retry-After``."""
-        self._count(self._anonymous, "anonymous", client)
+    def count_anonymous(self, client: str, told: dict[str, str] | None = None) -> None:
+        """Count a request without a valid token; raises ``Refusal("rate_limited")`` with ``Retry-After``.
 
-    def count_login(self, client: str) -> None:
+        ``told``: headers of the answer, which say how far the limit has been used.
+        """
+        self._count(self._anonymous, "anonymous", client, told)
+
+    def count_login(self, client: str, told: dict[str, str] | None = None) -> None:
         """Count an attempt to log in; raises ``Refusal("rate_limited")`` with ``Retry-After``.
 
         By address, not by account: else anybody could lock an officer out by guessing.
         """
-        self._count(self._login, "login", client)
+        self._count(self._login, "login", client, told)
 
-    def count_watcher(self, client: str, path: str) -> None:
+    def count_watcher(self, client: str, path: str, told: dict[str, str] | None = None) -> None:
         """Count a look at the gateway's state; raises ``Refusal("rate_limited")`` with ``Retry-After``."""
-        self._count(self._watcher, path, client)
+        self._count(self._watcher, path.strip("/"), client, told)
 
-    def _count(self, rate: RateLimitItem, purpose: str, client: str) -> None:
-        if not self._windows.hit(rate, purpose, client):
-            reset = self._windows.get_window_stats(rate, purpose, client).reset_time
-            seconds = max(1, math.ceil(reset - time.time()))
+    def _count(self, rate: RateLimitItem, purpose: str, client: str, told: dict[str, str] | None) -> None:
+        admitted = self._windows.hit(rate, purpose, client)
+        ends, left = self._windows.get_window_stats(rate, purpose, client)
+        seconds = max(1, math.ceil(ends - time.time()))
+        if told is not None:
+            _say(told, "RateLimit-Policy", f'"{purpose}";q={rate.amount};w={rate.get_expiry()}')
+            _say(told, "RateLimit", f'"{purpose}";r={left};t={seconds}')
+        if not admitted:
             raise Refusal("rate_limited", headers={"Retry-After": str(seconds)}, retry_after=seconds)
+
+
+def _say(headers: dict[str, str], name: str, limit: str) -> None:
+    """Add a limit to a header of draft-ietf-httpapi-ratelimit-headers-10, beside those that it names already."""
+    headers[name] = f"{headers[name]}, {limit}" if name in headers else limit
 
 
 def _rate(variable: str, text: str) -> RateLimitItem:

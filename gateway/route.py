@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,11 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 
 EVENT_STREAM = "text/event-stream"
 
+SHORTEST_NOTICE = timedelta(days=180)
+"""How long a deprecated route still answers at least."""
+
+DEPRECATION_POLICY = "/docs/deprecation"
+
 FROM_HEADERS = frozenset({"if_match", "token"})
 """Members of payloads that come from the headers If-Match and Ticket-Token, unless a route says otherwise."""
 
@@ -35,6 +42,35 @@ class Text:
     def to(self, language: str) -> str:
         """Return the sentence in "id" or "en"."""
         return self.en if language == "en" else self.id
+
+
+@dataclass(frozen=True)
+class Retirement:
+    """A route that is to go away: since when nobody should begin to use it, from when on it may be gone, and what replaces it."""
+
+    deprecated: datetime
+    sunset: datetime
+    successor: str | None = None
+    """Path of what replaces it."""
+
+    def __post_init__(self) -> None:
+        """Refuse times that callers would misunderstand, and a notice that is shorter than promised: ``ValueError``."""
+        if self.deprecated.tzinfo is None or self.sunset.tzinfo is None:
+            raise ValueError("a retirement needs times with a zone")
+        if self.sunset - self.deprecated < SHORTEST_NOTICE:
+            raise ValueError(f"between deprecation and sunset lie at least {SHORTEST_NOTICE.days} days")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return what each answer says of it: RFC 9745, RFC 8594 and links to the policy and to the successor."""
+        links = [f'<{DEPRECATION_POLICY}>; rel="deprecation"; type="text/html"']
+        if self.successor is not None:
+            links.append(f'<{self.successor}>; rel="successor-version"')
+        return {
+            "Deprecation": f"@{int(self.deprecated.timestamp())}",
+            "Sunset": format_datetime(self.sunset.astimezone(UTC), usegmt=True),
+            "Link": ", ".join(links),
+        }
 
 
 @dataclass(frozen=True)
@@ -78,8 +114,14 @@ class Route:
     """The answer's version is its entity tag."""
     any_body: bool = False
     """A body of any media type is read and forgotten: mail programs post a form (RFC 8058) that holds nothing of use."""
+    guarded: bool = False
+    """Changes an object that several people may edit: who does not say which version is refused (``If-Match``, RFC 6585)."""
     digested: bool = False
     """The answer has no version: the digest of its content is its entity tag."""
+    kept: bool = False
+    """Its reader may keep a digested answer that is not public, and ask whether it is still true."""
+    retirement: Retirement | None = None
+    """Set when the route is to go away; the policy is at ``DEPRECATION_POLICY``."""
     media_type: str = "application/json"
     page: bool = False
     """For people's browsers: no part of the API, and a refusal is a page as well."""
@@ -98,6 +140,16 @@ class Route:
     def rule(self) -> Rule:
         """Who may call."""
         return self.stated_rule or (rule_of(self.rpc.service, self.rpc.method) if self.rpc else Rule())
+
+    @cached_property
+    def notice(self) -> dict[str, str]:
+        """Headers of each answer that say when the route goes away."""
+        return self.retirement.headers if self.retirement else {}
+
+    @property
+    def paged(self) -> bool:
+        """Whether the answer is a page of a list, with a cursor for the next."""
+        return "cursor" in self.query
 
     @cached_property
     def path_parameters(self) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ class _Template:
         return values
 
     def not_allowed(self) -> Refusal:
-        allowed = sorted({*self.routes, *(("HEAD",) if "GET" in self.routes else ())})
+        allowed = sorted({*self.routes, *(("HEAD",) if "GET" in self.routes else ()), "OPTIONS"})
         return Refusal("method_not_allowed", headers={"Allow": ", ".join(allowed)}, allowed=allowed)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gateway.preconditions import TICKET_TOKEN
+from gateway.preconditions import IDEMPOTENCY_REPLAYED, TICKET_TOKEN
 from gateway.route import Text
 
 ACCESS_TOKEN_SCHEME: Final = "accessToken"  # noqa: S105 - a name in the document
@@ -48,10 +48,51 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "integer", "minimum": 1},
         "description": Text("Coba lagi setelah sekian detik.", "Try again after so many seconds."),
     },
+    IDEMPOTENCY_REPLAYED: {
+        "schema": {"type": "string", "const": "true"},
+        "description": Text(
+            "Ada bila jawaban ini milik permintaan sebelumnya dengan `Idempotency-Key` yang sama: tidak ada yang dilakukan lagi.",
+            "Present when the answer is that of an earlier request with the same `Idempotency-Key`: nothing was done again.",
+        ),
+    },
+    "RateLimit-Policy": {
+        "schema": _TEXT,
+        "description": Text(
+            'Batas yang berlaku bagi pemanggil tanpa token, misalnya `"anonymous";q=600;w=60`: 600 permintaan dalam 60 detik.',
+            'Limits that hold for callers without a token, such as `"anonymous";q=600;w=60`: 600 requests in 60 seconds.',
+        ),
+    },
+    "RateLimit": {
+        "schema": _TEXT,
+        "description": Text(
+            'Berapa yang tersisa (`r`) dan berapa detik lagi batasnya mulai baru (`t`), misalnya `"anonymous";r=598;t=43`.',
+            'How many are left (`r`), and in how many seconds the limit begins anew (`t`), such as `"anonymous";r=598;t=43`.',
+        ),
+    },
+    "Cache-Control": {
+        "schema": _TEXT,
+        "description": Text(
+            "`no-store`: jangan disimpan; `no-cache`: boleh disimpan, tanyakan dahulu dengan `If-None-Match`.",
+            "`no-store`: keep nothing; `no-cache`: keep it, and ask with `If-None-Match` before using it.",
+        ),
+    },
+    "Content-Language": {"schema": _TEXT, "description": Text("`id` atau `en`.", "`id` or `en`.")},
+    "Deprecation": {
+        "schema": _TEXT,
+        "description": Text("Sejak kapan usang (RFC 9745).", "Since when deprecated (RFC 9745)."),
+    },
+    "Sunset": {
+        "schema": _TEXT,
+        "description": Text("Sejak kapan boleh hilang (RFC 8594).", "From when on it may be gone (RFC 8594)."),
+    },
+    "Link": {
+        "schema": _TEXT,
+        "description": Text("Kebijakan penghentian dan pengganti rute ini.", "The policy of deprecation, and what replaces the route."),
+    },
     "WWW-Authenticate": {"schema": _TEXT, "description": Text("Cara masuk.", "How to sign in.")},
 }
 
-ALWAYS_SENT: Final = ("Request-Id", "traceparent")
+ALWAYS_SENT: Final = ("Request-Id", "traceparent", "Cache-Control")
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",

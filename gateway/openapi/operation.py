@@ -11,8 +11,11 @@ from marshmallow import EXCLUDE, Schema, fields
 
 from gateway.answers import JSON
 from gateway.openapi.components import ACCESS_TOKEN_SCHEME, TICKET_TOKEN_SCHEME, header_references
-from gateway.openapi.problem_answers import problem_responses, roles_note
-from gateway.preconditions import ENTITY_TAG_PATTERN, IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_PATTERN
+from gateway.openapi.descriptions import PARAMETERS, description_of
+from gateway.openapi.links import links_of
+from gateway.openapi.other_answers import OTHER_ANSWERS
+from gateway.openapi.problem_answers import notices, problem_responses, roles_note
+from gateway.preconditions import ENTITY_TAG_PATTERN, IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_PATTERN, IDEMPOTENCY_REPLAYED
 from gateway.route import Route, Text
 from services.contracts.examples import EXAMPLES
 from services.contracts.registry import contract
@@ -43,11 +46,12 @@ def operation_of(route: Route, language: str) -> dict[str, Any]:
         "tags": [route.tag],
         "security": _security(route),
         "x-roles": roles_note(route),
-        "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route, language)],
+        "description": description_of(route, language),
+        "parameters": [*_path_parameters(route, language), *_query_parameters(route, language), *_header_parameters(route, language)],
         "responses": {**_success(route, language), **problem_responses(route, language)},
     }
-    if route.description is not None:
-        operation["description"] = route.description.to(language)
+    if route.retirement is not None:
+        operation["deprecated"] = True
     if route.body_fields:
         operation["requestBody"] = _request_body(route)
     return operation
@@ -64,12 +68,13 @@ def _security(route: Route) -> list[dict[str, list[str]]]:
     return schemes
 
 
-def _path_parameters(route: Route) -> list[dict[str, Any]]:
+def _path_parameters(route: Route, language: str) -> list[dict[str, Any]]:
     return [
         {
             "in": "path",
             "name": name,
             "required": True,
+            "description": PARAMETERS[name].to(language),
             "schema": _schema_of(route.payload_fields.get(name, _REGENCY)),
             "example": _example(route).get(name, _EXAMPLE_REGENCY),
         }
@@ -77,7 +82,7 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
     ]
 
 
-def _query_parameters(route: Route) -> list[dict[str, Any]]:
+def _query_parameters(route: Route, language: str) -> list[dict[str, Any]]:
     parameters = []
     for name, member in route.query.items():
         field = route.payload_fields[member]
@@ -85,6 +90,10 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
         parameter = {"in": "query", "name": name, "required": field.required, "schema": schema}
         if "description" in schema:
             parameter["description"] = schema.pop("description")
+        elif name in PARAMETERS:
+            parameter["description"] = PARAMETERS[name].to(language)
+        if member in _example(route):
+            parameter["example"] = _example(route)[member]
         parameters.append(parameter)
     return parameters
 
@@ -93,9 +102,11 @@ def _header_parameters(route: Route, language: str) -> list[dict[str, Any]]:
     parameters = []
     if route.command:
         schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": IDEMPOTENCY_KEY_PATTERN}
+        # Without an example: who tries it in `/docs` would send the same key as everybody else.
         parameters.append(_header(IDEMPOTENCY_KEY, _IDEMPOTENCY.to(language), schema))
     if "if_match" in route.payload_fields:
-        parameters.append(_header("If-Match", _IF_MATCH.to(language), {"type": "string", "pattern": ENTITY_TAG_PATTERN}))
+        tag = {"type": "string", "pattern": ENTITY_TAG_PATTERN}
+        parameters.append({**_header("If-Match", _IF_MATCH.to(language), tag), "required": route.guarded, "example": '"3"'})
     if route.revalidated:
         parameters.append(_header("If-None-Match", _IF_NONE_MATCH.to(language), {"type": "string"}))
     return parameters
@@ -121,19 +132,25 @@ def _success(route: Route, language: str) -> dict[str, Any]:
     headers = header_references(
         *(("ETag",) if route.tagged or route.digested else ()),
         *(("Location",) if route.location else ()),
+        *((IDEMPOTENCY_REPLAYED,) if route.command else ()),
+        *notices(route),
     )
     done: dict[str, Any] = {"description": _DONE.to(language), "headers": headers, "content": _content(route)}
+    links = links_of(route)
+    if links:
+        done["links"] = links
     answers = {str(route.success): done}
     if route.or_nothing:
-        answers["204"] = {"description": _NOBODY_WAITS.to(language), "headers": header_references()}
+        answers["204"] = {"description": _NOBODY_WAITS.to(language), "headers": header_references(*notices(route))}
     if route.revalidated:
-        answers["304"] = {"description": _UNCHANGED.to(language), "headers": header_references("ETag")}
+        answers["304"] = {"description": _UNCHANGED.to(language), "headers": header_references("ETag", *notices(route))}
     return answers
 
 
 def _content(route: Route) -> dict[str, Any]:
     if route.answer is None:
-        return {route.media_type: {"schema": {"type": "object"} if route.media_type == JSON else {"type": "string"}}}
+        shown = {"example": OTHER_ANSWERS[route.operation_id]} if route.operation_id in OTHER_ANSWERS else {}
+        return {route.media_type: {"schema": {"type": "object"} if route.media_type == JSON else {"type": "string"}, **shown}}
     # Answers may gain members: the schema leaves objects open, and readers pass over what they do not know.
     schema = route.answer(unknown=EXCLUDE) if isinstance(route.answer, type) else route.answer
     described: dict[str, Any] = {"schema": schema}
@@ -148,7 +165,9 @@ def _example(route: Route) -> dict[str, Any]:
     return EXAMPLES[route.rpc.service][route.rpc.method] if route.rpc else {}
 
 
-def _answer_example(route: Route) -> dict[str, Any] | None:
+def _answer_example(route: Route) -> Any:
+    if route.operation_id in OTHER_ANSWERS:
+        return OTHER_ANSWERS[route.operation_id]
     if route.rpc is None or not isinstance(route.answer, type):
         return None
     asked = contract(route.rpc.service, route.rpc.method)

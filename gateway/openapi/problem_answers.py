@@ -52,6 +52,8 @@ def _of_content(route: Route) -> Iterator[str]:
         yield from ("json_malformed", "body_too_large")
     if route.method != "GET" and not route.any_body:
         yield from ("media_type_unsupported", "payload_invalid")
+    if route.guarded:
+        yield from ("precondition_required", "version_conflict", "header_invalid")
     if route.command:
         yield from ("idempotency_key_invalid", "idempotency_key_reused")
 
@@ -61,7 +63,13 @@ def problem_responses(route: Route, language: str) -> dict[str, Any]:
     by_status: dict[int, list[str]] = defaultdict(list)
     for code in sorted(problem_codes(route)):
         by_status[PROBLEMS[code].status].append(code)
-    return {str(status): _response(status, codes, language) for status, codes in sorted(by_status.items())}
+    return {str(status): _response(route, status, codes, language) for status, codes in sorted(by_status.items())}
+
+
+def notices(route: Route) -> tuple[str, ...]:
+    """Return the headers that any answer of a route may carry: how far limits have been used, and when the route goes away."""
+    limited = () if route.infrastructure and not route.costly else ("RateLimit", "RateLimit-Policy")
+    return (*limited, *route.notice)
 
 
 def problem_examples(routes: Iterable[Route], language: str) -> dict[str, Any]:
@@ -70,10 +78,10 @@ def problem_examples(routes: Iterable[Route], language: str) -> dict[str, Any]:
     return {code: {"value": problem(code, language).document} for code in codes}
 
 
-def _response(status: int, codes: list[str], language: str) -> dict[str, Any]:
+def _response(route: Route, status: int, codes: list[str], language: str) -> dict[str, Any]:
     return {
         "description": "; ".join(PROBLEMS[code].title(language) for code in codes),
-        "headers": header_references(*_HEADERS_BY_STATUS.get(status, ())),
+        "headers": header_references("Content-Language", *_HEADERS_BY_STATUS.get(status, ()), *notices(route)),
         "content": {
             MEDIA_TYPE: {
                 "schema": {

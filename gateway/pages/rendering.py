@@ -37,6 +37,9 @@ _OF_PAGES = {
     "Referrer-Policy": "same-origin",
 }
 
+DOCUMENTATION_POLICY = _POLICY.replace("img-src 'self'", "img-src 'self' data:")
+"""The renderer's style sheet holds its icons itself."""
+
 _SECONDS_TO_RETRY = 5
 
 
@@ -69,26 +72,29 @@ def page_of_problem(status: int, language: str, headers: Mapping[str, str]) -> A
 
 
 @functools.cache
-def _file(name: str) -> tuple[bytes, str] | None:
-    path = _FOLDER / "static" / name
-    if path.parent != _FOLDER / "static" or not path.is_file():
-        return None
+def _file(path: Path) -> tuple[bytes, str]:
     content = path.read_bytes()
     return content, f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
 
 
 @functools.cache
+def _static_files() -> Mapping[str, Path]:
+    """Return style sheets and scripts by name: our own, and those of others (:mod:`gateway.pages.vendoring`)."""
+    files = [*(_FOLDER / "static").iterdir(), *(_FOLDER / "vendor").iterdir()]
+    return {path.name: path for path in sorted(files) if path.suffix in _MEDIA_TYPES}
+
+
 def static_names() -> tuple[str, ...]:
     """Return the names of all style sheets and scripts."""
-    return tuple(sorted(path.name for path in (_FOLDER / "static").iterdir() if path.suffix in _MEDIA_TYPES))
+    return tuple(sorted(_static_files()))
 
 
 def static(name: str, if_none_match: str | None) -> Answer | None:
     """Return a style sheet or script; ``None`` when there is none of that name."""
-    found = _file(name) if name in static_names() else None
-    if found is None:
+    path = _static_files().get(name)
+    if path is None:
         return None
-    content, tag = found
+    content, tag = _file(path)
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if is_unchanged(if_none_match, tag):
         return Answer(304, None, headers)

@@ -22,6 +22,7 @@ AUDIT_ROUTES = (
         rpc=Rpc("platform", "list_audit", ListAudit),
         query={**_FILTERS, "limit": "limit", "cursor": "cursor"},
         answer=AuditPage,
+        digested=True,
     ),
     Route(
         method="GET",

@@ -57,6 +57,7 @@ class Collection:
             rpc=Rpc("catalog", f"list_{self.path}", self.listed),
             query={**self.filters, **PAGE},
             answer=self.page,
+            digested=True,
         )
         yield Route(
             method="GET",
@@ -101,7 +102,8 @@ class Collection:
             command=True,
             answer=self.answer,
             tagged=True,
-            problems=(f"{self.noun}_unknown", "version_conflict", *self.conflicts),
+            guarded=True,
+            problems=(f"{self.noun}_unknown", *self.conflicts),
         )
 
 

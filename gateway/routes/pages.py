@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.pages import operations, signing_in
-from gateway.route import Route, Text
+from gateway.pages import documentation, operations, signing_in
+from gateway.route import DEPRECATION_POLICY, Route, Text
 from services.contracts.authorisation import PUBLIC, SIGNED_IN, Rule
 
 
@@ -48,5 +48,9 @@ PAGE_ROUTES = (
         method="POST",
         rule=SIGNED_IN,
     ),
+    _page("/docs", "showDocumentation", documentation.reference, Text("Dokumentasi API", "The API's documentation")),
+    _page(DEPRECATION_POLICY, "showDeprecationPolicy", documentation.deprecation, Text("Penghentian rute", "How routes go away")),
+    _page("/problems", "listProblems", documentation.problems, Text("Semua kode kesalahan", "All problem codes")),
+    _page("/problems/{code}", "showProblem", documentation.one_problem, Text("Satu kode kesalahan", "One problem code")),
     _page("/static/{name}", "getStatic", operations.static_file, Text("Bagian halaman", "Parts of pages"), part=True),
 )

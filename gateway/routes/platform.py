@@ -77,6 +77,7 @@ PLATFORM_ROUTES = (
         operation=operations.ask_service,
         rpc=Rpc("catalog", "list_regencies", ListRegencies),
         answer=RegencyList,
+        digested=True,
     ),
     Route(
         method="GET",
@@ -87,6 +88,7 @@ PLATFORM_ROUTES = (
         operation=operations.ask_service,
         rpc=Rpc("catalog", "get_regency", GetRegency),
         answer=Regency,
+        digested=True,
         problems=("regency_unknown",),
     ),
 )

@@ -22,6 +22,7 @@ REPORT_ROUTES = (
         query={name: name for name in ("site", "date", "agency", "service")},
         answer=reporting.DailyFigures,
         digested=True,
+        kept=True,
         problems=("site_unknown",),
     ),
     Route(
@@ -35,6 +36,7 @@ REPORT_ROUTES = (
         query={"from": "since", "to": "until", **{name: name for name in ("site", "agency", "service", "weight")}},
         answer=reporting.SkmFigures,
         digested=True,
+        kept=True,
         problems=("site_unknown",),
     ),
     Route(
@@ -47,6 +49,7 @@ REPORT_ROUTES = (
         rpc=Rpc("reporting", "list_surveys", reporting.ListSurveys),
         query={"from": "since", "to": "until", **{name: name for name in ("site", "agency", "service")}, **PAGE},
         answer=reporting.SurveyPage,
+        digested=True,
     ),
     Route(
         method="POST",

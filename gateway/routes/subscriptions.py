@@ -35,6 +35,7 @@ SUBSCRIPTION_ROUTES = (
         operation=operations.ask_service,
         rpc=Rpc("notification", "get_subscription", contracts.GetSubscription),
         answer=contracts.Subscription,
+        digested=True,
         problems=("subscription_unknown", *_OF_TICKET),
     ),
     Route(

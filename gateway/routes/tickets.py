@@ -72,6 +72,7 @@ TICKET_ROUTES = (
         rpc=Rpc("ticketing", "list_tickets", ticketing.ListTickets),
         query={**{name: name for name in ("site", "service", "status", "date")}, **PAGE},
         answer=ticketing.TicketPage,
+        digested=True,
     ),
     Route(
         method="GET",
@@ -229,6 +230,7 @@ TICKET_ROUTES = (
         operation=operations.ask_service,
         rpc=Rpc("ticketing", "get_desk", staffing.GetDesk),
         answer=staffing.Desk,
+        digested=True,
         problems=("counter_unknown", "counter_inactive", "agency_forbidden", "counter_forbidden"),
     ),
     Route(
@@ -242,6 +244,7 @@ TICKET_ROUTES = (
         operation=operations.or_nothing,
         rpc=Rpc("ticketing", "get_my_counter", staffing.GetMyCounter),
         answer=staffing.Desk,
+        digested=True,
         or_nothing=True,
     ),
     Route(

@@ -28,7 +28,7 @@ def _reading(
         operation=operations.ask_service,
         rpc=Rpc("notification", method, payload),
         answer=answer,
-        **more,  # type: ignore[arg-type]
+        **{"digested": "tagged" not in more, **more},  # type: ignore[arg-type]
     )
 
 
@@ -76,6 +76,7 @@ WEBHOOK_ROUTES = (
         contracts.GetWebhook,
         contracts.Webhook,
         Text("Satu webhook", "One webhook"),
+        tagged=True,
         problems=_UNKNOWN,
     ),
     _writing(
@@ -85,7 +86,9 @@ WEBHOOK_ROUTES = (
         contracts.UpdateWebhook,
         contracts.Webhook,
         Text("Mengubah webhook", "Change a webhook"),
-        problems=(*_UNKNOWN, "version_conflict"),
+        tagged=True,
+        guarded=True,
+        problems=_UNKNOWN,
     ),
     _writing(
         "DELETE",

@@ -58,6 +58,7 @@ def once(work: UnitOfWork, method: str, payload: dict[str, Any], handler: Callab
         if stored.fingerprint != mark:
             raise DomainError("idempotency_key_reused") from None
         metrics.RPC_REPEATED.labels(work.service).inc()
+        work.context.told["repeated"] = True
         known: dict[str, Any] | None = stored.result
         return known
     work.later(_KEEP, {"command_id": command_id, "result": json.dumps(result)})

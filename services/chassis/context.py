@@ -57,6 +57,9 @@ class CallContext:
     traceparent: str | None = None
     client: str | None = None
     """The network from which staff or a device calls, for the audit log: never a whole address (:mod:`.origin`)."""
+    told: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
+    """What the answer of the call says besides its content: ``repeated``, when it is that of an earlier one with the same command id.
+    Goes back, not forth."""
 
     def remaining(self) -> float:
         """Return the seconds left until the deadline; negative when it is over."""
@@ -84,4 +87,4 @@ class CallContext:
         return cls(**{**known, "actor": Actor.from_dict(data["actor"]), "deadline": deadline})
 
 
-_FIELDS = tuple(field.name for field in fields(CallContext))
+_FIELDS = tuple(field.name for field in fields(CallContext) if field.name != "told")

@@ -94,6 +94,8 @@ class RpcClient:
         finally:
             metrics.RPC_CALLS.labels(service, method, outcome).observe(time.perf_counter() - started)
         error = answer.get("error")
+        if answer.get("repeated"):
+            context.told["repeated"] = True
         if error is None:
             return answer.get("result")
         raise _raised(error)

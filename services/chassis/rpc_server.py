@@ -112,7 +112,7 @@ class RpcServer(ProviderCollector, SharedExtension):
                 raise DomainError("method_unknown")
             context = CallContext.from_dict(body["context"])
             structlog.contextvars.bind_contextvars(regency=context.regency, traceparent=context.traceparent)
-            answer = {"result": entrypoint.serve(context, body["payload"]), "error": None}
+            answer = {"result": entrypoint.serve(context, body["payload"]), "error": None, **context.told}
         except Exception as error:
             described = as_error(error)
             outcome = described["code"]

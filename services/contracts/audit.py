@@ -12,6 +12,12 @@ HIGHEST = 2**63 - 1
 SERVICES = ("catalog", "ticketing", "notification", "reporting")
 _LONGEST_CURSOR = 800
 
+COLUMNS = (
+    *("service", "sequence", "at", "actor", "role", "action", "kind", "subject", "site", "agency", "counter"),
+    *("before", "after", "refused", "client", "command_id", "traceparent", "id", "hash"),
+)
+"""Of the CSV file, which is for people; who checks the chain reads NDJSON, which has all that the hashes cover."""
+
 
 class _AuditFilters(ContractSchema):
     """Which rows are meant; every filter narrows."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import string
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,47 @@ from services.contracts.problems import ENGLISH, INDONESIAN, LOCALES, PROBLEMS, 
 pytestmark = pytest.mark.contract
 
 every_code = pytest.mark.parametrize("code", PROBLEMS)
+
+
+ROOT = Path(__file__).parents[2]
+REFUSALS = {"DomainError", "CatalogError", "QueueRefusal", "Refusal", "RefusedRequest"}
+"""What takes a code as its first argument; others name theirs as ``code=``."""
+
+
+def codes_raised() -> dict[str, set[str]]:
+    """Every code that something in services and gateway refuses with, and where."""
+    found: dict[str, set[str]] = {}
+    for path in [*ROOT.glob("services/**/*.py"), *ROOT.glob("gateway/**/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                first = node.args[:1] if _name(node.func) in REFUSALS else []
+                given = [*first, *(keyword.value for keyword in node.keywords if keyword.arg == "code")]
+                for code in (leaf.value for value in given for leaf in _outcomes(value) if isinstance(leaf, ast.Constant)):
+                    if isinstance(code, str) and re.fullmatch("[a-z]+(_[a-z]+)+|busy|unexpected", code):
+                        found.setdefault(code, set()).add(path.name)
+    return found
+
+
+def _name(called: ast.expr) -> str:
+    return called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
+
+
+def _outcomes(value: ast.expr) -> list[ast.expr]:
+    return [*_outcomes(value.body), *_outcomes(value.orelse)] if isinstance(value, ast.IfExp) else [value]
+
+
+def test_every_code_that_anything_refuses_with_has_its_entry() -> None:
+    raised = codes_raised()
+    assert len(raised) > 50
+    assert {code: files for code, files in raised.items() if code not in PROBLEMS} == {}
+
+
+def test_no_entry_is_for_a_code_that_nothing_refuses_with() -> None:
+    sources = "\n".join(
+        path.read_text() for folder in ("services", "gateway") for path in (ROOT / folder).glob("**/*.py") if "problems" not in path.parts
+    )
+    unused = {code for code in PROBLEMS if f'"{code}"' not in sources and not code.endswith("_unknown")}
+    assert unused == set()
 
 
 def placeholders(template: str | None) -> set[str]:
@@ -26,9 +69,11 @@ def test_every_problem_has_a_code_a_status_and_both_languages(code: str) -> None
     assert found.title_id
     assert found.title_en
     assert found.title_id != found.title_en
+    assert not placeholders(found.title_id) | placeholders(found.title_en), "a title is the same for every occurrence (RFC 9457)"
     assert not found.title_id.endswith(".")
     assert not found.title_en.endswith(".")
-    assert (found.detail_id is None) == (found.detail_en is None)
+    assert found.detail_id
+    assert found.detail_en
     assert placeholders(found.detail_id) == placeholders(found.detail_en)
 
 

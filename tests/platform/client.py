@@ -137,6 +137,8 @@ class Client:
             sent.setdefault("Authorization", f"Bearer {self.token}")
         if key is not None:
             sent["Idempotency-Key"] = key
+        if method == "PATCH":
+            sent.setdefault("If-Match", "*")
         content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         at, started = time.time(), time.monotonic()
         try:

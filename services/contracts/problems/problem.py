@@ -28,6 +28,14 @@ class Problem:
         """What is wrong, in Indonesian unless `locale` is ``en``."""
         return self.title_en if locale == ENGLISH else self.title_id
 
+    def detail_in(self, locale: str) -> str | None:
+        """What to do next as it is written, with the names of what is filled in."""
+        return self.detail_en if locale == ENGLISH else self.detail_id
+
+    def fuller_in(self, locale: str) -> tuple[str, ...]:
+        """The better details as they are written."""
+        return tuple(english if locale == ENGLISH else indonesian for indonesian, english in self.fuller)
+
     def detail(self, locale: str, details: Mapping[str, Any]) -> str | None:
         """What to do next, as fully as `details` allow; None when there is nothing to say or they lack what the sentence needs."""
         words = {key: readable_instant(value, locale) if key.endswith("_at") else _words(value) for key, value in details.items()}

@@ -31,6 +31,13 @@ REQUEST_PROBLEMS: dict[str, Problem] = {
         "Gunakan kunci baru untuk setiap permintaan yang berbeda.",
         "Use a new key for every different request.",
     ),
+    "precondition_required": Problem(
+        428,
+        "Perubahan ini harus menyebut versi yang dilihat",
+        "The change must say which version was seen",
+        "Kirim header If-Match dengan ETag dari jawaban GET; `*` mengubah versi mana pun.",
+        "Send the header If-Match with the ETag of the answer to GET; `*` changes whichever version there is.",
+    ),
     "body_too_large": Problem(
         413,
         "Isi permintaan terlalu besar",

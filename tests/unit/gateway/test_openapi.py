@@ -5,8 +5,14 @@ import re
 
 import pytest
 import structlog
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from gateway.openapi import openapi_document
+from gateway.openapi.descriptions import DESCRIPTIONS, own_description
+from gateway.openapi.other_answers import OTHER_ANSWERS
 from gateway.openapi.problem_answers import problem_codes
 from gateway.routes import ROUTES
 from services.chassis.errors import DomainError
@@ -175,3 +181,94 @@ def test_an_answer_that_the_document_lacks_is_told_to_its_keepers(edge, code, to
     with structlog.testing.capture_logs() as logged:
         assert problem_in(edge.send("GET", "/v1/lampung-timur/sites/sukadana"))["code"] == code
     assert [line["code"] for line in logged if line["event"] == "problem_undocumented"] == told
+
+
+def test_it_is_an_openapi_document():
+    """By the specification's own schema, and examples by those of the document."""
+    for language in ("id", "en"):
+        OpenAPIV31SpecValidator(json.loads(json.dumps(openapi_document(ROUTES, language)))).validate()
+
+
+def each(document):
+    return (
+        (operation, where) for path, methods in document["paths"].items() for where, operation in methods.items() if where != "parameters"
+    )
+
+
+def test_every_operation_says_what_it_does(document):
+    indonesian = operations(openapi_document(ROUTES, "id"))
+    for name, operation in operations(document).items():
+        assert operation["summary"] != indonesian[name]["summary"] or name == "getOpenapi"
+        assert operation["description"] != indonesian[name]["description"]
+    lacking = {route.operation_id for route in ROUTES if own_description(route) is None}
+    assert lacking == set(), "say more than the summary in the route's `description` or in gateway/openapi/descriptions.py"
+
+
+def test_no_description_is_of_an_operation_that_is_gone():
+    assert DESCRIPTIONS.keys() <= {route.operation_id for route in ROUTES}
+    assert OTHER_ANSWERS.keys() <= {route.operation_id for route in ROUTES}
+
+
+def test_every_body_answer_and_parameter_has_an_example_or_says_what_it_is(document):
+    for name, operation in operations(document).items():
+        for body in operation.get("requestBody", {}).get("content", {}).values():
+            assert "example" in body, name
+        for status, response in operation["responses"].items():
+            for media_type, content in response.get("content", {}).items():
+                assert {"example", "examples"} & content.keys(), (name, status, media_type)
+        for parameter in operation["parameters"]:
+            assert parameter["description"], (name, parameter["name"])
+            assert parameter["in"] != "path" or "example" in parameter
+
+
+def test_examples_fit_their_schemas(document):
+    """JSON ones, by JSON Schema; references are those of the document."""
+    registry = Registry().with_resource("urn:document", DRAFT202012.create_resource(document))
+    checked = 0
+    for operation in operations(document).values():
+        contents = [*operation.get("requestBody", {}).get("content", {}).items()]
+        contents += [item for response in operation["responses"].values() for item in response.get("content", {}).items()]
+        for media_type, content in contents:
+            for example in [content["example"]] if "example" in content else [resolved(document, e) for e in content["examples"].values()]:
+                if media_type.endswith("json") and media_type != "application/x-ndjson":
+                    Draft202012Validator(rooted(content["schema"]), registry=registry).validate(example)
+                    checked += 1
+    assert checked > 1000
+
+
+def resolved(document, example):
+    return document["components"]["examples"][example["$ref"].rpartition("/")[2]]["value"]
+
+
+def rooted(schema):
+    """Return a schema whose references are resolved in the registered document."""
+    return json.loads(json.dumps(schema).replace('"#/components', '"urn:document#/components'))
+
+
+def test_links_lead_to_operations_and_name_their_parameters(document):
+    described = operations(document)
+    followed = set()
+    for operation in described.values():
+        for response in operation["responses"].values():
+            for link in response.get("links", {}).values():
+                following = described[link["operationId"]]
+                known = {f"{parameter['in']}.{parameter['name']}" for parameter in following["parameters"]}
+                needed = {f"{parameter['in']}.{parameter['name']}" for parameter in following["parameters"] if parameter["in"] == "path"}
+                assert needed <= link.get("parameters", {}).keys() <= known
+                if "requestBody" in link:
+                    schema = following["requestBody"]["content"]["application/json"]["schema"]
+                    assert link["requestBody"].keys() <= schema["properties"].keys()
+                followed.add(link["operationId"])
+    assert {"getTicket", "startTicket", "completeTicket", "updateSite", "listServices", "refreshAccessToken", "claimPairing"} <= followed
+
+
+def test_headers_of_answers_are_described(document):
+    described = operations(document)
+    ticket = described["issueTicket"]["responses"]
+    assert {"Idempotency-Replayed", "RateLimit", "RateLimit-Policy", "Request-Id", "Cache-Control"} <= ticket["201"]["headers"].keys()
+    assert {"Retry-After", "RateLimit", "Content-Language"} <= ticket["429"]["headers"].keys()
+    assert "Idempotency-Replayed" not in described["listSites"]["responses"]["200"]["headers"]
+    assert "RateLimit" not in described["getHealth"]["responses"]["200"]["headers"]
+    change = described["updateSite"]
+    assert {"412", "428"} <= change["responses"].keys()
+    assert [parameter["required"] for parameter in change["parameters"] if parameter["name"] == "If-Match"] == [True]

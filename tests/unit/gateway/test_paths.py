@@ -1,5 +1,7 @@
 """Paths and methods: exact, never redirected, and unknown ones are answered like everything else."""
 
+import re
+
 import pytest
 
 from gateway.routes import ROUTES
@@ -55,17 +57,30 @@ def test_an_unknown_path_is_unknown_to_everybody(edge, problem_of):
         assert problem_of(edge.send("POST", "/v2/anything", role=role, raw=b"{{{"))["code"] == "path_unknown"
 
 
-@pytest.mark.parametrize("method", ["OPTIONS", "DELETE", "PUT", "TRACE", "PROPFIND"])
+@pytest.mark.parametrize("method", ["DELETE", "PUT", "TRACE", "CONNECT", "PROPFIND", "get"])
 @pytest.mark.parametrize("path", sorted({route.path for route in ROUTES}))
 def test_a_method_that_a_path_does_not_have_is_refused_with_those_it_has(edge, problem_of, path, method):
-    url = path.replace("{regency}", "lampung-timur").replace("{id}", "x").replace("{counter}", "x").replace("{webhook}", "x")
+    url = re.sub(r"\{\w+\}", "x", path.replace("{regency}", "lampung-timur"))
     expected = {route.method for route in ROUTES if route.path == path}
     if method in expected:
         return
     response = edge.send(method, url)
-    expected |= {"HEAD"} if "GET" in expected else set()
+    expected |= {"OPTIONS", "HEAD"} if "GET" in expected else {"OPTIONS"}
     assert problem_of(response)["code"] == "method_not_allowed"
     assert set(response.headers["Allow"].split(", ")) == expected
+
+
+def test_what_can_be_done_at_an_address_may_be_asked(edge):
+    response = edge.send("OPTIONS", "/v1/lampung-timur/sites")
+    assert (response.status_code, response.data, response.headers["Allow"]) == (204, b"", "GET, HEAD, OPTIONS, POST")
+    assert "Content-Length" not in response.headers
+    assert edge.send("OPTIONS", "/nothing").status_code == 404
+
+
+@pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
+def test_a_header_does_not_make_another_method_of_a_request(edge, header):
+    assert edge.send("GET", "/v1/lampung-timur/sites", headers={header: "DELETE"}).status_code == 200
+    assert [method for _, method, _, _ in edge.services.calls] == ["list_sites"]
 
 
 @pytest.mark.parametrize("path", ["/v1/regencies", "/v1/lampung-timur/sites", "/healthz", "/openapi.json", "/metrics"])

@@ -149,7 +149,7 @@ def test_a_board_nobody_can_vouch_for_says_so(edge):
 
 
 def test_parts_of_pages_are_sent_once(edge):
-    assert static_names() == ("board.css", "board.js", "icon.svg")
+    assert static_names() == ("board.css", "board.js", "docs.css", "docs.js", "icon.svg", "swagger-ui-bundle.js", "swagger-ui.css")
     for name in static_names():
         first = edge.send("GET", f"/static/{name}")
         again = edge.send("GET", f"/static/{name}", headers={"If-None-Match": first.headers["ETag"]})
@@ -162,7 +162,8 @@ def test_no_other_file_is_handed_out(edge, name):
 
 
 def test_pages_are_no_part_of_the_described_api(edge):
-    assert not [path for path in edge.send("GET", "/openapi.json").json["paths"] if path.startswith(("/boards", "/static"))]
+    of_pages = ("/boards", "/static", "/docs", "/problems")
+    assert not [path for path in edge.send("GET", "/openapi.json").json["paths"] if path.startswith(of_pages)]
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(None, "–"), (0, "0"), (1, "1"), (60, "1"), (61, "2")])
