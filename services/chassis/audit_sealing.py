@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.chassis import metrics
-from services.chassis.audit_chain import PLATFORM, Head, hash_of, head, link
+from services.chassis.audit_chain import BEGINNING, PLATFORM, Head, hash_of, link
 from services.chassis.database import Database, Work
 from services.chassis.errors import DomainError, Unavailable
 from services.chassis.logs import get_logger
@@ -24,6 +24,8 @@ log = get_logger(__name__)
 
 SEAL_SECONDS = 2.0
 BATCH = 1000
+SEALED_IN_A_ROUND = 10
+"""Regencies that were written to: of hundreds each has its turn every n / 5 seconds, so that what is sealed is many rows at once."""
 LOOKS_IN_A_ROUND = 20
 """Regencies in which nothing is known to have happened: hundreds have their turn within a minute of a start."""
 
@@ -31,20 +33,34 @@ LOOK_AGAIN_SECONDS = 3600.0
 TOLD_SECONDS = 600.0
 """How often the head of a chain that grows is written to the process's log, which is kept elsewhere: an anchor."""
 
-LATE_ROWS = 2_000
+LATE_ROWS = 100
 """A row gets its id some moments before its commit: so many ids before the last one sealed are looked at again."""
+
+LATER_ROWS, LATER_SECONDS = 2_000, 60.0
+"""The same for each regency about once a minute: as many as come in the time that an action may take."""
 
 LATEST_ROWS = 200_000
 """The same once an hour, for those that took longest."""
 
-_TURN = sa.text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
-_NEWEST = sa.text("SELECT coalesce(max(entry), 0) FROM audit_seal")
-_UNSEALED = sa.text("""
-    SELECT a.id, a.at, a.actor, a.role, a.action, a.kind, a.subject, a.site, a.agency,
-        a.counter, a.before, a.after, a.refused, a.command_id, a.client, a.traceparent
-    FROM audit_log a
-    WHERE a.id > :above AND NOT EXISTS (SELECT 1 FROM audit_seal s WHERE s.entry = a.id)
-    ORDER BY a.id LIMIT :limit
+_TURN = sa.text("SELECT 1 WHERE pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+# Always a row: the head alone where nothing waits, nothing of a head where there is no chain yet.
+_WAITING = sa.text("""
+    SELECT h.sequence AS head_sequence, h.hash AS head_hash, w.*
+    FROM (SELECT) AS always
+    LEFT JOIN (
+        (SELECT sequence, hash FROM audit_seal ORDER BY sequence DESC LIMIT 1)
+        UNION ALL (SELECT sequence, hash FROM audit_cut ORDER BY sequence DESC LIMIT 1)
+        ORDER BY sequence DESC LIMIT 1
+    ) h ON true
+    LEFT JOIN (
+        SELECT a.id, a.at, a.actor, a.role, a.action, a.kind, a.subject, a.site, a.agency,
+            a.counter, a.before, a.after, a.refused, a.command_id, a.client, a.traceparent
+        FROM audit_log a
+        WHERE a.id > (SELECT coalesce(max(entry), 0) FROM audit_seal) - :late
+            AND NOT EXISTS (SELECT 1 FROM audit_seal s WHERE s.entry = a.id)
+        ORDER BY a.id LIMIT :limit
+    ) w ON true
+    ORDER BY w.id
 """)
 _SEAL = sa.text("""
     INSERT INTO audit_seal (sequence, entry, hash)
@@ -52,14 +68,19 @@ _SEAL = sa.text("""
 """)
 
 
+class _NotOurTurn(Exception):
+    """Another process seals this log now."""
+
+
 def seal(work: Work, regency: str, service: str, late: int = LATE_ROWS) -> tuple[int, Head] | None:
     """Add up to :data:`BATCH` rows to their chain; return how many, and its head. ``None``: somebody else is at it."""
-    if not work.execute(_TURN, {"name": f"audit log of {regency}"}).scalar():
+    work.later(_TURN, {"name": f"audit log of {regency}"}, check=_our_turn)
+    try:
+        rows = work.execute(_WAITING, {"late": late, "limit": BATCH}).mappings().all()
+    except _NotOurTurn:
         return None
-    newest = work.execute(_NEWEST).scalar_one()
-    rows = work.execute(_UNSEALED, {"above": newest - late, "limit": BATCH}).mappings().all()
-    last = head(work)
-    if not rows:
+    last = Head(0, BEGINNING) if rows[0]["head_sequence"] is None else Head(rows[0]["head_sequence"], bytes(rows[0]["head_hash"]))
+    if rows[0]["id"] is None:
         return 0, last
     hashes: list[bytes] = []
     first, previous = last.sequence + 1, last.hash
@@ -67,8 +88,13 @@ def seal(work: Work, regency: str, service: str, late: int = LATE_ROWS) -> tuple
         previous = hash_of(link(regency, service, sequence, previous, dict(row)))
         hashes.append(previous)
     sequences = list(range(first, first + len(rows)))
-    work.execute(_SEAL, {"sequences": sequences, "entries": [row["id"] for row in rows], "hashes": hashes})
+    work.later(_SEAL, {"sequences": sequences, "entries": [row["id"] for row in rows], "hashes": hashes})
     return len(rows), Head(sequences[-1], previous)
+
+
+def _our_turn(rows: int) -> None:
+    if not rows:
+        raise _NotOurTurn
 
 
 class Sealer:
@@ -79,6 +105,9 @@ class Sealer:
         self._stopping = threading.Event()
         self._wait = wait or self._stopping.wait
         self._written: set[str] = set()
+        self._waiting: list[str] = []
+        """What was written to, until its turn has come."""
+        self._looked_back_at: dict[str, float] = {}
         self._to_look_at: list[str] = []
         self._look_again_at = 0.0
         self._told_at: dict[str, float] = {}
@@ -88,7 +117,7 @@ class Sealer:
         metrics.AUDIT_REFUSALS_LOST.labels(database.service)  # there from the start, so that the first one is an increase
 
     def remember(self, regency: str | None) -> None:
-        """Seal what a regency (``None``: the platform) has, in the next round."""
+        """Seal what a regency (``None``: the platform) has, when its turn comes."""
         self._written.add(regency or PLATFORM)
 
     def run(self) -> None:
@@ -104,15 +133,25 @@ class Sealer:
 
     def round(self, *, last: bool = False) -> None:
         """Seal every regency that was written to, and look at some others."""
-        written, self._written = self._written, set()
         others = [] if last else self._others()
-        left = {name for name in sorted(written) if not self._sealed(name)}
+        written, self._written = self._written, set()
+        self._waiting += sorted(written.difference(self._waiting))
+        turns = len(self._waiting) if last else SEALED_IN_A_ROUND
+        chosen, self._waiting = self._waiting[:turns], self._waiting[turns:]
+        left = {name for name in chosen if not self._sealed(name, self._how_far_back(name))}
         for name in others:
-            if not self._sealed(name, late=LATEST_ROWS):
+            if not self._sealed(name, LATEST_ROWS):
                 left.add(name)
             time.sleep(0)  # let others run in between
         self._written |= left
         self._measure(bool(left))
+
+    def _how_far_back(self, name: str) -> int:
+        now = time.monotonic()
+        if now - self._looked_back_at.get(name, -LATER_SECONDS) < LATER_SECONDS:
+            return LATE_ROWS
+        self._looked_back_at[name] = now
+        return LATER_ROWS
 
     def _measure(self, behind: bool) -> None:
         if not behind:
@@ -132,7 +171,7 @@ class Sealer:
         chosen, self._to_look_at = self._to_look_at[:LOOKS_IN_A_ROUND], self._to_look_at[LOOKS_IN_A_ROUND:]
         return chosen
 
-    def _sealed(self, name: str, late: int = LATE_ROWS) -> bool:
+    def _sealed(self, name: str, late: int) -> bool:
         """Seal all that there is of one log; ``False`` when it has to be looked at again."""
         try:
             while (done := self._seal_batch(name, late)) is not None:
@@ -153,7 +192,7 @@ class Sealer:
     def _seal_batch(self, name: str, late: int) -> tuple[int, Head] | None:
         database = self._database
         if name != PLATFORM:
-            with database.regency_work(name, timeout=30.0) as unit:
+            with database.regency_work(name, timeout=30.0, plan_once=True) as unit:
                 return seal(unit, name, database.service, late)
         with database.platform_work(timeout=30.0) as work:
             return seal(work, PLATFORM, database.service, late)

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 import sqlalchemy as sa
 
-from services.chassis import audit, audit_chain
+from services.chassis import audit, audit_chain, audit_sealing
 from services.chassis.audit_chain import Anchor
 from services.chassis.audit_sealing import Sealer, seal
 from services.chassis.context import SYSTEM, Actor, CallContext
@@ -217,6 +217,42 @@ class TestSealing:
                 break
             sealer.round()
         assert verify(database, regency).rows == verify(database, left).rows == 1
+
+    def test_of_many_regencies_some_have_their_turn_and_nobody_is_forgotten(self, database, provisioner, new_regency, monkeypatch):
+        monkeypatch.setattr(audit_sealing, "SEALED_IN_A_ROUND", 2)
+        monkeypatch.setattr(audit_sealing, "LOOKS_IN_A_ROUND", 0)
+        names = [new_regency() for _ in range(5)]
+        sealer = Sealer(database)
+        for name in names:
+            act(database, name)
+        sealer.round()
+        done = [name for name in names if verify(database, name).rows]
+        assert len(done) == 2
+        for name in done:
+            act(database, name)  # who is busy does not come before the others
+        sealer.round()
+        sealer.round()
+        assert all(verify(database, name).rows for name in names)
+        sealer.round(last=True)
+        assert [verify(database, name).unsealed for name in names] == [0] * 5
+
+    def test_a_row_that_was_committed_after_many_others_is_sealed_within_a_minute(self, database, regency, monkeypatch):
+        monkeypatch.setattr(audit_sealing, "LATE_ROWS", 3)
+        sealer = Sealer(database)
+        sealer.round()  # has looked back far; a minute from now it does again
+        with database.regency_work(regency, context=call(regency, actor=OFFICER)) as late:
+            audit.record(late, "late", {}, {"id": "late"})
+            late.flush()
+            for _ in range(5):
+                act(database, regency)
+            sealer.round()
+        sealer.remember(regency)
+        sealer.round()
+        assert verify(database, regency).unsealed == 1
+        monkeypatch.setattr(audit_sealing, "LATER_SECONDS", 0.0)
+        sealer.remember(regency)
+        sealer.round()
+        assert verify(database, regency).unsealed == 0
 
     def test_a_service_cannot_change_what_is_sealed(self, database, chained):
         for table in ("audit_log", "audit_seal", "audit_cut"):
