@@ -35,9 +35,13 @@ def add_regency(settings: Settings, facts: Mapping[str, Any], progress: Progress
     progress(f"{slug}: ready in every service" + (f" on {server}" if server != HOME else ""))
 
 
-def migrate(settings: Settings, progress: Progress) -> list[MigrationReport]:
-    """Bring every regency's schema in every service up to date; failures are in the reports."""
-    return [provisioner.migrate(progress) for server in _servers(settings) for provisioner in parts.provisioners(settings, server)]
+def migrate(settings: Settings, progress: Progress, *, again: bool = False) -> list[MigrationReport]:
+    """Bring every regency's schema in every service up to date; failures are in the reports.
+
+    :param again: also those that are up to date by the records.
+    """
+    provisioners = [provisioner for server in _servers(settings) for provisioner in parts.provisioners(settings, server)]
+    return [provisioner.migrate(progress, again=again) for provisioner in provisioners]
 
 
 def regency_table(settings: Settings) -> list[dict[str, Any]]:

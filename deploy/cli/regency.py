@@ -17,14 +17,15 @@ from services.contracts.catalog import Regency
 
 
 @click.command()
+@click.option("--again", is_flag=True, help="Also what is up to date: gives back rights on tables that somebody took away.")
 @explained
-def migrate() -> None:
+def migrate(again: bool) -> None:
     """Create what is missing and bring every regency's tables in every service up to date.
 
     Safe to repeat and to run beside a running platform. A regency that fails is reported and the others go on;
     the exit status is then 1. Needs MPP_ADMIN_DATABASE_URL and every MPP_<SERVICE>_DATABASE_URL.
     """
-    reports = regencies.migrate(Settings.from_environment(), click.echo)
+    reports = regencies.migrate(Settings.from_environment(), click.echo, again=again)
     failed = sum(len(report.failed) for report in reports)
     click.echo(f"{sum(len(report.done) for report in reports)} schemas up to date, {failed} failed")
     sys.exit(1 if failed else 0)

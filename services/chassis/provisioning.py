@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ _TABLES = """
     WHERE nspname = :schema AND relkind IN ('r', 'p') AND NOT relispartition AND relname NOT LIKE 'migrations\\_of\\_%'
     ORDER BY relname
 """
+
+_FINISHED = "UPDATE platform.regency SET chassis_revision = :chassis, service_revision = :service, rights = :rights WHERE slug = :slug"
 
 _OPEN_COMMON_DATABASES = """
     SELECT datname FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) AS given
@@ -130,12 +133,21 @@ class Provisioner:
             self._name(connection, regency, facts)
             connection.commit()
 
-    def migrate(self, progress: Progress = lambda line: None) -> MigrationReport:
-        """Bring the platform schema and every regency up to date; go on past a regency that fails."""
+    def migrate(self, progress: Progress = lambda line: None, *, again: bool = False) -> MigrationReport:
+        """Bring the platform schema and every regency up to date; go on past a regency that fails.
+
+        :param again: also those that are up to date by the records: rights that somebody took away are given back.
+        """
         self.prepare()
         report = MigrationReport()
         regencies = self._regencies_here()
+        finished = set() if again else self._finished()
+        if done := [regency for regency in regencies if regency in finished]:
+            report.done += done
+            progress(f"{self.service}: {len(done)} of {len(regencies)} need nothing")
         for position, regency in enumerate(regencies, start=1):
+            if regency in finished:
+                continue
             try:
                 with self._connected(self._own) as connection:
                     self._lock(connection, regency)
@@ -147,6 +159,7 @@ class Provisioner:
             else:
                 report.done.append(regency)
                 progress(f"{self.service}: {position}/{len(regencies)} {regency}")
+        report.done.sort()
         return report
 
     @contextmanager
@@ -210,6 +223,22 @@ class Provisioner:
                 )
             )
             return list(rows.scalars())
+
+    def _finished(self) -> set[str]:
+        """Return the regencies that have all migrations and rights of this program.
+
+        Giving rights anew rewrites the description of each table, which every connection then reads again.
+        """
+        finished = sa.text(
+            "SELECT slug FROM platform.regency WHERE chassis_revision = :chassis AND service_revision = :service AND rights = :rights"
+        )
+        with self._connected(self._own) as connection:
+            return set(connection.execute(finished, self._record()).scalars())
+
+    def _record(self) -> dict[str, str]:
+        """What is written down of a regency that this program has finished."""
+        rights = "\n".join(_regency_rights("schema", "role", "tables", "logs"))
+        return {**asdict(NeededRevisions.of(self.migrations).regency), "rights": sha256(rights.encode()).hexdigest()}
 
     def exists(self) -> bool:
         """Whether the service's database has been created."""
@@ -300,11 +329,7 @@ class Provisioner:
                 {"schema": schema_of(regency), "month": month},
             )
         self._grant_regency(connection, regency)
-        needed = NeededRevisions.of(self.migrations).regency
-        connection.execute(
-            sa.text("UPDATE platform.regency SET chassis_revision = :chassis, service_revision = :service WHERE slug = :slug"),
-            {"slug": regency, **asdict(needed)},
-        )
+        connection.execute(sa.text(_FINISHED), {"slug": regency, **self._record()})
 
     def _upgrade(self, connection: Connection, schema: str, to: Revisions | None = None) -> None:
         """Run the chassis's and the service's own migrations in one schema, inside the open transaction.
@@ -361,15 +386,19 @@ class Provisioner:
         rows = connection.execute(sa.text(_TABLES), {"schema": schema_of(regency)})
         tables = ", ".join(f"{schema}.{_quoted(name)}" for name in rows.scalars() if name not in APPEND_ONLY)
         logs = ", ".join(f"{schema}.{_quoted(name)}" for name in APPEND_ONLY if name != "audit_cut")
-        for statement in (
-            f"GRANT USAGE ON SCHEMA {schema} TO {role}",
-            f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}",
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {role}",
-            f"GRANT SELECT, INSERT ON {logs} TO {role}",
-            f"GRANT SELECT ON {schema}.audit_cut TO {role}",  # written with the administrator's rights alone
-            f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
-        ):
+        for statement in _regency_rights(schema, role, tables, logs):
             connection.execute(sa.text(statement))
+
+
+def _regency_rights(schema: str, role: str, tables: str, logs: str) -> list[str]:
+    return [
+        f"GRANT USAGE ON SCHEMA {schema} TO {role}",
+        f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {role}",
+        f"GRANT SELECT, INSERT ON {logs} TO {role}",
+        f"GRANT SELECT ON {schema}.audit_cut TO {role}",  # written with the administrator's rights alone
+        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
+    ]
 
 
 def schema_beside(regency: str) -> str:

@@ -133,6 +133,39 @@ def test_every_step_can_be_repeated_and_changes_nothing(prepared):
     assert (prepared.columns(), prepared.rights(), provisioner.regencies()) == before
 
 
+def test_who_is_up_to_date_is_left_alone_and_gets_its_rights_again_when_that_is_asked_for(prepared, monkeypatch):
+    provisioner = prepared.provisioner()
+    for name in ("lampung-timur", "oku-timur"):
+        provisioner.add_regency(name, {})
+    rights = prepared.rights()
+    prepared.administration.run("REVOKE ALL ON oku_timur.thing FROM " + f"{prepared.service}_oku_timur")
+    described = "SELECT xmin FROM pg_class WHERE oid = 'lampung_timur.thing'::regclass"
+    before = prepared.administration.value(described)
+    lines: list[str] = []
+    assert provisioner.migrate(lines.append).done == ["lampung-timur", "oku-timur"]
+    assert (prepared.administration.value(described), lines) == (before, [f"{prepared.service}: 2 of 2 need nothing"])
+    assert prepared.rights() != rights
+    provisioner.migrate(again=True)
+    assert prepared.rights() == rights
+
+
+def test_what_a_new_release_gives_other_rights_is_not_up_to_date(prepared, monkeypatch):
+    prepared.provisioner().add_regency("lampung-timur", {})
+    given = provisioning._regency_rights
+    taken = "REVOKE DELETE ON {tables} FROM {role}"
+    monkeypatch.setattr(
+        provisioning,
+        "_regency_rights",
+        lambda schema, role, tables, logs: [*given(schema, role, tables, logs), taken.format(tables=tables, role=role)],
+    )
+    before = prepared.rights()
+    prepared.provisioner().migrate()
+    after = prepared.rights()
+    assert after != before
+    prepared.provisioner().migrate()
+    assert prepared.rights() == after
+
+
 def test_facts_of_a_regency_can_be_corrected(prepared):
     provisioner = prepared.provisioner()
     provisioner.add_regency("lampung-timur", {"name": "Lampung Timor"})
