@@ -42,6 +42,8 @@ broker="MPP_BROKER_URL=amqp://mpp:$(value RABBITMQ_PASSWORD)@127.0.0.1:5672/"
 token="MPP_TOKEN_SECRET=$(value MPP_TOKEN_SECRET)"
 ticket_token="MPP_TICKET_TOKEN_SECRET=$(value MPP_TICKET_TOKEN_SECRET)"
 keys="MPP_ENCRYPTION_KEYS=$(value MPP_ENCRYPTION_KEYS)"
+person="MPP_PERSON_KEYS=$(value MPP_PERSON_KEYS)"
+person_hash="MPP_PERSON_HASH_KEYS=$(value MPP_PERSON_HASH_KEYS)"
 site="$(value MPP_SITE_ADDRESS)"
 admin="MPP_ADMIN_DATABASE_URL=postgresql://postgres:$(value POSTGRES_PASSWORD)@127.0.0.1:5432/postgres"
 database() { # of a service
@@ -77,7 +79,10 @@ for part in catalog ticketing notification reporting gateway; do
 			esac
 			case "$part" in
 			catalog) echo "$token" ;;
-			ticketing) echo "$ticket_token" ;;
+			ticketing)
+				echo "$ticket_token"
+				echo "$person"
+				echo "$person_hash" ;;
 			notification) echo "$keys" ;;
 			esac
 			if [ -e "$folder/$part.extra" ]; then cat "$folder/$part.extra"; fi
@@ -96,6 +101,8 @@ done
 	echo "$admin"
 	printf '%s\n' "$databases"
 	echo "$keys"
+	echo "$person"
+	echo "$person_hash"
 	echo "MPP_BACKUP_DIR=/var/backups/mpp"
 } >"$folder/admin.env"
 { # of the nightly backup: no administrator's right

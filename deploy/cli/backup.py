@@ -35,7 +35,7 @@ def backup() -> None:
 
     A backup holds names of staff, what citizens wrote in surveys, and hashes of passwords in clear, and mail addresses
     and webhooks' secrets encrypted as they are in the database. The file is readable for its owner only; keep it as
-    carefully as the database. It holds no key and no secret of the environment: keep MPP_ENCRYPTION_KEYS and
+    carefully as the database. It holds no key and no secret of the environment: keep MPP_ENCRYPTION_KEYS, MPP_PERSON_KEYS and
     MPP_TICKET_TOKEN_SECRET elsewhere, for without them addresses, secrets and citizens' ticket tokens are lost.
     """
 

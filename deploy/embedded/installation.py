@@ -81,6 +81,8 @@ class Installation:
             "MPP_TICKET_TOKEN_SECRET": kept["ticket_token"],
             **({} if self._rabbitmq is None else {"MPP_BROKER_MANAGEMENT_URL": self._rabbitmq.management_url}),
             "MPP_ENCRYPTION_KEYS": kept["encryption"],
+            "MPP_PERSON_KEYS": kept["person"],
+            "MPP_PERSON_HASH_KEYS": kept["person_hash"],
             # Receivers on the same machine, to try webhooks out; a shell may say otherwise.
             "MPP_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
             "MPP_WEBHOOK_ALLOW_HTTP": "true",
@@ -101,7 +103,8 @@ class Installation:
         """Return this installation's secrets, made at its first start and kept for its owner only."""
         file = self.folder / "secrets.json"
         kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
-        missing = {name: secrets.token_hex(32) for name in ("token", "ticket_token", "encryption", *SERVICES) if name not in kept}
+        names = ("token", "ticket_token", "encryption", "person", "person_hash", *SERVICES)
+        missing = {name: secrets.token_hex(32) for name in names if name not in kept}
         if missing:
             kept.update(missing)
             write_private(file, json.dumps(kept))

@@ -60,6 +60,9 @@ TICKET_ROUTES = (
             "prerequisites_circular",
             "day_closed",
             "agency_forbidden",
+            "consent_required",
+            "personal_data_off",
+            "already_queued",
         ),
     ),
     Route(

@@ -39,6 +39,16 @@ class Keyring:
             raise ValueError("a keyring without keys")
         self._secrets = tuple(secrets)
 
+    @property
+    def newest_id(self) -> str:
+        """The id of the key that encrypts and hashes."""
+        return key_id(self._secrets[0])
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of all keys, to tell by what stands beside a value whether it can be read; they tell nothing of the keys."""
+        return [key_id(secret) for secret in self._secrets]
+
     def encrypt(self, text: str, purpose: str) -> str:
         """Return ``text`` encrypted with the newest key, in ASCII; the same text looks different each time."""
         return self._ciphers(purpose).encrypt(text.encode()).decode("ascii")
@@ -72,6 +82,11 @@ class Keyring:
 
 def _cipher(secret: str, purpose: str) -> Fernet:
     return Fernet(base64.urlsafe_b64encode(derived_key(secret, f"encrypt:{purpose}")))
+
+
+def key_id(secret: str) -> str:
+    """Return eight characters that name a key and tell nothing about it."""
+    return derived_key(secret, "id").hex()[:8]
 
 
 def derived_key(secret: str, use: str) -> bytes:

@@ -29,6 +29,7 @@ from services.chassis.settings import Settings
 from services.contracts.authorisation import Rule, rule_of
 
 Present = Callable[[Settings, Any], Any]
+Recognise = Callable[[Settings, dict[str, Any]], dict[str, Any]]
 
 
 class _Raised:
@@ -91,15 +92,20 @@ class Call(Entrypoint):
 class Command(Call):
     """Changes something, once."""
 
+    def __init__(self, schema: type[Schema], recognise: Recognise | None = None, **kwargs: Any) -> None:
+        super().__init__(schema, **kwargs)
+        self._recognise = recognise
+
     def perform(self, context: CallContext, data: dict[str, Any]) -> Any:
         """Take the regency's turn, then do the command and keep its result in one transaction."""
         regency = own_regency(context)
         handed = self.handed(context, data)
+        kept = data if self._recognise is None else self._recognise(settings(), data)
         with (
             self.access.turnstile.turn(regency, context.remaining()),
             self.access.database.regency_work(regency, context=context, plan_once=True) as work,
         ):
-            answer = commands.once(work, self.method_name, data, partial(self._audited, work, handed))
+            answer = commands.once(work, self.method_name, kept, partial(self._audited, work, handed))
         return answer if self._present is None else self._present(settings(), answer)
 
     def refused(self, context: CallContext, payload: Any, code: str) -> None:
@@ -127,6 +133,25 @@ class Query(Call):
             self.access.database.regency_work(regency, context=context, read_only=True) as work,
         ):
             return self._in_worker(work, data)
+
+
+class AuditedQuery(Call):
+    """Reads what nobody reads unseen: the audit row is written with it, and nothing of the answer is kept."""
+
+    def perform(self, context: CallContext, data: dict[str, Any]) -> Any:
+        """Read and record in one transaction: without the row there is no answer."""
+        regency = own_regency(context)
+        with (
+            self.access.turnstile.turn(regency, context.remaining()),
+            self.access.database.regency_work(regency, context=context) as work,
+        ):
+            answer = self._in_worker(work, data)
+            audit.record(work, self.method_name, {}, None)
+            return answer
+
+    def refused(self, context: CallContext, payload: Any, code: str) -> None:
+        """Keep that somebody tried what that account may not do."""
+        audit.refuse(self.access.database, context, self.method_name, payload, code)
 
 
 class PlatformQuery(Call):
@@ -212,13 +237,25 @@ def entrypoint(kind: type[Entrypoint], *options: Any, **more: Any) -> Callable[[
     return register
 
 
-def command(schema: type[Schema], present: Present | None = None, *, rule: Rule | None = None) -> Callable[[Callable[..., Any]], Any]:
+def command(
+    schema: type[Schema],
+    present: Present | None = None,
+    *,
+    recognise: Recognise | None = None,
+    rule: Rule | None = None,
+) -> Callable[[Callable[..., Any]], Any]:
     """Method ``(self, work, data) -> answer`` that changes something.
 
-    ``present(settings, answer)`` completes an answer with what must not be stored with the command's result. ``rule`` is for
-    services that stand in no table of rules.
+    ``present(settings, answer)`` completes an answer with what must not be stored with the command's result;
+    ``recognise(settings, data)`` replaces what must not be hashed without a key in what a repeat is recognised by. ``rule`` is
+    for services that stand in no table of rules.
     """
-    return entrypoint(Command, schema=schema, present=present, rule=rule)
+    return entrypoint(Command, schema=schema, present=present, recognise=recognise, rule=rule)
+
+
+def audited_query(schema: type[Schema]) -> Callable[[Callable[..., Any]], Any]:
+    """Method ``(self, work, data) -> answer`` that reads one regency, with a row in the audit log for each reading."""
+    return entrypoint(AuditedQuery, schema=schema)
 
 
 def query(schema: type[Schema], *, rule: Rule | None = None) -> Callable[[Callable[..., Any]], Any]:

@@ -116,6 +116,9 @@ TICKETS_WAITING = Gauge("mpp_tickets_waiting", "Tickets in state waiting today, 
 LONGEST_WAIT = Gauge("mpp_tickets_longest_wait_seconds", "Wait of the ticket that has waited longest.", ["regency", "site", "lane"])
 TICKETS_TODAY = Gauge("mpp_tickets_today", "Tickets of the site's business date by the state they are in.", ["regency", "site", "status"])
 COUNTERS = Gauge("mpp_counters", "Counters of a site that are in use by the catalogue.", ["regency", "site"])
+PERSONS_OVERDUE = Gauge("mpp_personal_data_overdue_seconds", "How long the oldest personal data are kept beyond their term.")
+PERSONS_UNREADABLE = Gauge("mpp_personal_data_unreadable", "Visits whose personal data no key opens.")
+PERSONS_LOOKED_AT = Gauge("mpp_personal_data_looked_at_timestamp_seconds", "When the regency was looked at that was looked at longest ago.")
 TICKET_WAIT = Histogram("mpp_ticket_wait_seconds", "Waits that a call has ended.", ["regency"], buckets=_QUEUE)
 TICKET_SERVICE = Histogram("mpp_ticket_service_seconds", "Services at a counter that have been completed.", ["regency"], buckets=_QUEUE)
 ESTIMATE_ERROR = Histogram(

@@ -83,6 +83,10 @@ class Settings:
     data_dir: str = ""
     encryption_keys: tuple[str, ...] = ()
     """Secrets behind what is encrypted at rest, the newest first."""
+    person_keys: tuple[str, ...] = ()
+    """Secrets that encrypt what citizens say of themselves (NIK, phone), the newest first; none: nothing of it is taken."""
+    person_hash_keys: tuple[str, ...] = ()
+    """Secrets behind the hashes by which it is found, the newest first."""
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
 
     @property
@@ -129,6 +133,7 @@ class Settings:
             placement=_placement(environ),
             data_dir=environ.get("MPP_DATA_DIR", ""),
             encryption_keys=_secrets(environ, "MPP_ENCRYPTION_KEYS"),
+            **_person_keys(environ),
             delivery=_delivery(environ),
         )
 
@@ -315,6 +320,15 @@ def _secrets(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     if any(len(key) < MIN_SECRET_LENGTH for key in keys) or len(set(keys)) != len(keys):
         raise SettingsError(f"{name}: each secret must have at least {MIN_SECRET_LENGTH} characters, and none stand there twice.")
     return keys
+
+
+def _person_keys(environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    encrypting, hashing = _secrets(environ, "MPP_PERSON_KEYS"), _secrets(environ, "MPP_PERSON_HASH_KEYS")
+    if bool(encrypting) != bool(hashing):
+        raise SettingsError("MPP_PERSON_KEYS and MPP_PERSON_HASH_KEYS belong together: set both, or none to take no personal data.")
+    if {*encrypting} & {*hashing}:
+        raise SettingsError("MPP_PERSON_KEYS and MPP_PERSON_HASH_KEYS must not share a secret: who may find must not be able to read.")
+    return {"person_keys": encrypting, "person_hash_keys": hashing}
 
 
 def _delivery(environ: Mapping[str, str]) -> DeliverySettings:

@@ -119,6 +119,11 @@ _TICKETING = {
     **dict.fromkeys(("list_tickets", "get_my_counter"), _STAFF),
     **dict.fromkeys(("get_site_day", "get_site_hours"), PUBLIC),
     "get_site_heads": _INTERNAL,
+    # of the person behind a ticket: masked for who serves, in full for who checks papers, and for that a row in the audit log
+    "get_person": _only(*_COUNTER_STAFF, ticket_token=True, scopes=_OF_AGENCY),
+    **dict.fromkeys(("reveal_person", "find_persons"), _only("front_desk", "administrator", scopes=_OF_AGENCY)),
+    **dict.fromkeys(("withdraw_consent", "erase_person", "export_person"), _only("administrator", ticket_token=True)),
+    **dict.fromkeys(("erase_persons", "export_persons"), _ADMINISTRATORS),
 }
 
 _REPORTING = {
@@ -128,6 +133,7 @@ _REPORTING = {
     "list_surveys": _only("supervisor", "administrator", "auditor"),
     # citizens, who need no account but their slip, and devices at the exit; staff does not answer for them
     "submit_survey": _only("kiosk", anonymous=True, scopes=(Scope.TICKET,)),
+    "surveys_of_visits": _INTERNAL,
 }
 
 _NOTIFICATION = {
@@ -137,6 +143,7 @@ _NOTIFICATION = {
     "redeliver": _OVERSEERS,  # may send a letter again that may have arrived
     **dict.fromkeys(("create_subscription", "delete_subscription"), _only(*_COUNTER_STAFF, ticket_token=True)),
     "get_subscription": _only(*_COUNTER_STAFF, "auditor", ticket_token=True),
+    "subscriptions_of_visits": _INTERNAL,
     "unsubscribe": PUBLIC,  # the link in a letter is enough (RFC 8058)
 }
 

@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from services.contracts import audit, board, catalog, hours, notification, reporting, staffing, streams, ticketing
+from services.contracts import audit, board, catalog, hours, notification, persons, reporting, staffing, streams, ticketing
 from services.contracts.cloudevents import CloudEvent, dataschema
 from services.contracts.events import EVENT_SCHEMAS
 from services.contracts.examples import EXAMPLES
@@ -172,6 +172,11 @@ TICKETING = (
         (ticketing.ListTickets, "ticket_page"),
         (board.GetSiteDay, "site_day"),
         (hours.GetSiteHours, "site_hours"),
+        (persons.GetPerson, "person"),
+        (persons.RevealPerson, "person"),
+        (persons.FindPersons, "person_visits"),
+        (persons.ExportPerson, "person_visits"),
+        (persons.ExportPersons, "person_visits"),
     ),
     *_commands(
         "ticketing",
@@ -194,6 +199,9 @@ TICKETING = (
         (ticketing.CompleteTicket, "ticket"),
         (ticketing.MarkNoShow, "ticket"),
         (ticketing.CancelTicket, "ticket"),
+        (persons.WithdrawConsent, "erased"),
+        (persons.ErasePerson, "erased"),
+        (persons.ErasePersons, "erased"),
     ),
     Contract("get_site_heads", "query", "ticketing", board.GetSiteHeads, "site_head", "list"),
     Contract("get_my_counter", "query", "ticketing", staffing.GetMyCounter, "desk", "one or null"),
@@ -208,6 +216,9 @@ TICKETING = (
         board.SiteDay,
         board.SiteHead,
         hours.SiteHours,
+        persons.Person,
+        persons.PersonVisits,
+        persons.Erased,
     ),
     *_events("ticketing"),
 )
@@ -218,9 +229,10 @@ REPORTING = (
         (reporting.DailyReport, "daily_figures"),
         (reporting.SkmReport, "skm_figures"),
         (reporting.ListSurveys, "survey_page"),
+        (persons.SurveysOfVisits, "held_surveys"),
     ),
     *_commands("reporting", (reporting.SubmitSurvey, "survey")),
-    *_answers("reporting", reporting.DailyFigures, reporting.SkmFigures, reporting.Survey, reporting.SurveyPage),
+    *_answers("reporting", reporting.DailyFigures, reporting.SkmFigures, reporting.Survey, reporting.SurveyPage, persons.HeldSurveys),
     *_events("reporting"),
 )
 
@@ -233,6 +245,7 @@ NOTIFICATION = (
         (notification.ListDeliveries, "delivery_page"),
         (notification.ListWebhookDeliveries, "delivery_page"),
         (notification.GetSubscription, "subscription"),
+        (persons.SubscriptionsOfVisits, "held_subscriptions"),
     ),
     *_commands(
         "notification",
@@ -258,10 +271,11 @@ NOTIFICATION = (
         notification.Delivery,
         notification.DeliveryPage,
         notification.Subscription,
+        persons.HeldSubscriptions,
     ),
 )
 
-GATEWAY = (*_answers("gateway", board.Board),)
+GATEWAY = (*_answers("gateway", board.Board, persons.PersonExport),)
 
 STREAMS = (
     Contract("cloud_event", "envelope", PLATFORM, CloudEvent),

@@ -16,6 +16,7 @@ from typing import Any
 from marshmallow import ValidationError, validate
 
 from services.contracts.field_rules import Message
+from services.contracts.telephone import e164
 
 _CONTROL = r"\u0000-\u001f\u007f-\u009f"
 _CONTROL_BUT_NEWLINE = r"\u0000-\u0009\u000b-\u001f\u007f-\u009f"
@@ -169,6 +170,8 @@ TRACEPARENT = Notation("traceparent", r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0
 QUEUE = Shape("queue", r"[a-z]+\.[a-z]+")
 URL = Shape("url", rf"[hH][tT][tT][pP][sS]?://[^\s{_CONTROL}]+")
 EVENT_FILTER = Notation("event_filter", r"(\*|[a-z_]+\.(\*|[a-z_]+))")
+NIK = Notation("nik", r"[1-9][0-9]{5}(0[1-9]|[12][0-9]|3[01]|4[1-9]|[56][0-9]|7[01])(0[1-9]|1[0-2])[0-9]{6}")
+PHONE_NUMBER = Notation("phone_number", r"[+]?[0-9(][0-9 .()-]{5,22}", lambda value: e164(value) is not None)
 EMAIL_ADDRESS = Notation(
     "email_address",
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?",

@@ -49,6 +49,7 @@ EVENT_TYPES: dict[str, tuple[str, ...]] = {
         "ticket.cancelled",
         "ticket.expired",
         "ticket.voided",
+        "ticket.person_erased",
         "queue.day_opened",
         "queue.day_closed",
         "counter.opened",

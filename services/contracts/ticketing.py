@@ -9,6 +9,7 @@ from marshmallow import ValidationError, validates_schema
 from services.contracts.catalog.entities import CHANNELS, MOST_VERSIONS
 from services.contracts.field_rules import Message
 from services.contracts.paging import PageQuery, items_of, next_cursor
+from services.contracts.persons import Consent, Contact, Nik
 from services.contracts.schema import Choice, ContractSchema, ListOf, Part, TrueOrFalse, WholeNumber
 from services.contracts.values import AgencyCode, BusinessDate, CounterId, Opaque, ServiceId, Slug, TicketId, TicketNumber, Timestamp
 
@@ -54,6 +55,9 @@ class IssueTicket(ContractSchema):
         load_default=list,
         about="Further services of the visit, a number for each.",
     )
+    nik = Nik(about="Needs a consent to identification. It stands encrypted, and in no answer but `/person`.")
+    contact = Part(Contact, about="Needs a consent to contact.")
+    consent = Part(Consent)
     print = TrueOrFalse(load_default=False, about="Wait with calling until `confirm` says that the slip was printed; void after 2 minutes.")
 
 

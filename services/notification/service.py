@@ -23,6 +23,7 @@ from services.chassis.service import Service
 from services.chassis.settings import Settings
 from services.chassis.subscribing import subscribe
 from services.contracts import notification as contracts
+from services.contracts.persons import SubscriptionsOfVisits
 from services.contracts.subscriptions import NOTIFICATION_CATALOG, NOTIFICATION_REPORTING, NOTIFICATION_TICKETING
 from services.notification import tending, usecases
 from services.notification.asking import Desk
@@ -100,6 +101,11 @@ class NotificationService(Service):
     def list_notices(self, work: UnitOfWork, data: Data) -> Data:
         """The notices of a ticket."""
         return usecases.list_notices(work, data)
+
+    @query(SubscriptionsOfVisits)
+    def subscriptions_of_visits(self, work: UnitOfWork, data: Data) -> Data:
+        """Addresses that are told of visits, for who asks what is held of a person."""
+        return usecases.subscriptions_of_visits(work, data, self.settings)
 
     @query(contracts.ListWebhooks)
     def list_webhooks(self, work: UnitOfWork, data: Data) -> Data:

@@ -12,6 +12,7 @@ from services.chassis.events import Envelope
 from services.chassis.service import Service
 from services.chassis.subscribing import subscribe
 from services.contracts import reporting as contracts
+from services.contracts.persons import SurveysOfVisits
 from services.contracts.subscriptions import REPORTING_CATALOG, REPORTING_TICKETING
 from services.reporting import usecases
 
@@ -43,6 +44,11 @@ class ReportingService(Service):
     def submit_survey(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """What a citizen says of a visit."""
         return usecases.submit_survey(work, data)
+
+    @query(SurveysOfVisits)
+    def surveys_of_visits(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """What was said of visits, for who asks what is held of a person."""
+        return usecases.surveys_of_visits(work, data)
 
     @subscribe(REPORTING_TICKETING, together=True, pace=PACE_SECONDS)
     def on_tickets_changed(self, work: UnitOfWork, events: Sequence[Envelope]) -> None:

@@ -8,16 +8,16 @@ from typing import Any
 from nameko.timer import timer
 
 from services.chassis.database import UnitOfWork
-from services.chassis.entrypoints import command, query
+from services.chassis.entrypoints import audited_query, command, query
 from services.chassis.events import Envelope
 from services.chassis.service import Service
 from services.chassis.subscribing import subscribe
-from services.contracts import staffing
+from services.contracts import persons, staffing
 from services.contracts import ticketing as contracts
 from services.contracts.board import GetSiteDay, GetSiteHeads
 from services.contracts.hours import GetSiteHours
 from services.contracts.subscriptions import TICKETING_CATALOG
-from services.ticketing import closures, rounds, slips, usecases
+from services.ticketing import closures, forgetting, rounds, slips, usecases
 
 
 class TicketingService(Service):
@@ -26,10 +26,10 @@ class TicketingService(Service):
     name = "ticketing"
     snapshot = usecases.SNAPSHOT
 
-    @command(contracts.IssueTicket, present=usecases.with_token)
+    @command(contracts.IssueTicket, present=usecases.with_token, recognise=usecases.recognised)
     def issue_ticket(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """Issue a number."""
-        issued = usecases.issue_ticket(work, data)
+        issued = usecases.issue_ticket(work, data, self._person_keys)
         slips.follow(self.database, work, issued)
         return issued
 
@@ -170,6 +170,46 @@ class TicketingService(Service):
         """When a site and its agencies are open."""
         return usecases.get_site_hours(work, data)
 
+    @query(persons.GetPerson)
+    def get_person(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """The person behind a ticket, masked."""
+        return usecases.get_person(work, data, self.settings.required_ticket_token_secret(), self._person_keys)
+
+    @audited_query(persons.RevealPerson)
+    def reveal_person(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """The person behind a ticket, in full."""
+        return usecases.reveal_person(work, data, self._person_keys)
+
+    @audited_query(persons.FindPersons)
+    def find_persons(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Visits by NIK or telephone number."""
+        return usecases.find_persons(work, data, self._person_keys)
+
+    @audited_query(persons.ExportPerson)
+    def export_person(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """All that is held of a visit's person."""
+        return usecases.export_person(work, data, self.settings.required_ticket_token_secret(), self._person_keys)
+
+    @audited_query(persons.ExportPersons)
+    def export_persons(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """All that is held of a person."""
+        return usecases.export_persons(work, data, self._person_keys)
+
+    @command(persons.WithdrawConsent)
+    def withdraw_consent(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """The consent ends."""
+        return usecases.withdraw_consent(work, data, self.settings.required_ticket_token_secret())
+
+    @command(persons.ErasePerson)
+    def erase_person(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Forget a visit's person."""
+        return usecases.erase_person(work, data, self.settings.required_ticket_token_secret())
+
+    @command(persons.ErasePersons, recognise=usecases.recognised)
+    def erase_persons(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Forget a person."""
+        return usecases.erase_persons(work, data, self._person_keys)
+
     @subscribe(TICKETING_CATALOG)
     def on_catalog_changed(self, work: UnitOfWork, event: Envelope) -> None:
         """Follow the catalogue."""
@@ -192,7 +232,16 @@ class TicketingService(Service):
         """Make void what never came out of a printer."""
         slips.give_up_overdue(self.database)
 
+    @timer(interval=forgetting.LOOK_SECONDS, eager=True)
+    def forget_persons(self) -> None:
+        """Erase personal data past their term."""
+        forgetting.forget_persons(self.database, self._person_keys)
+
     @timer(interval=rounds.PRESSURE_SECONDS)
     def measure_pressure(self) -> None:
         """Show how long people wait."""
         rounds.measure_pressure(self.database, rounds.MOST_MEASURED)
+
+    @property
+    def _person_keys(self) -> usecases.PersonKeys | None:
+        return usecases.PersonKeys.of(self.settings)

@@ -41,7 +41,7 @@ NAME = f"Zubaidah{MARK}"
 EMAIL = f"zubaidah.{MARK}@contoh.example"
 PASSWORD = f"kata-sandi-{MARK}"
 TOKEN = f"t{MARK}{secrets.token_hex(12)}"
-NIK = "180764" + f"{secrets.randbelow(10**10):010}"
+NIK = f"180764{secrets.randbelow(31) + 41:02}{secrets.randbelow(12) + 1:02}{secrets.randbelow(10**6):06}"
 PHONE = "+62812" + f"{secrets.randbelow(10**9):09}"
 PRIVATE = {
     "name": NAME,

@@ -72,7 +72,8 @@ class DeployedPlatform:
         self._broker_url = rabbitmq.url.replace(f":{rabbitmq.port}/", f":{broker_port or rabbitmq.port}/")
         self._log_level = log_level
         self._gateway_environment = dict(gateway_environment or {})
-        self.secrets = {name: self._secret(name) for name in ("MPP_TOKEN_SECRET", "MPP_TICKET_TOKEN_SECRET", "MPP_ENCRYPTION_KEYS")}
+        keys = ("MPP_ENCRYPTION_KEYS", "MPP_PERSON_KEYS", "MPP_PERSON_HASH_KEYS")
+        self.secrets = {name: self._secret(name) for name in ("MPP_TOKEN_SECRET", "MPP_TICKET_TOKEN_SECRET", *keys)}
         self._compose = ComposeFile(self._operators_env())
         self.mail_port = mail_port or free_port()
         """Where notification hands letters over; a test that wants some listens there."""

@@ -145,6 +145,13 @@ PLATFORM = Dashboard(
                     meaning="What staff and devices did within five minutes.",
                 ),
                 panel(
+                    "Personal data",
+                    "short",
+                    ("max(mpp_personal_data_overdue_seconds) / 86400", "days too long"),
+                    ("max(mpp_personal_data_unreadable)", "visits that no key opens"),
+                    meaning="NIK and telephone numbers that should be gone, and that cannot be read; ticketing's log names the regency.",
+                ),
+                panel(
                     "Units of work",
                     "s",
                     (

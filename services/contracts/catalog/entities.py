@@ -97,7 +97,7 @@ class WeeklyHours(ContractSchema):
 
 
 class QueuePolicy(ContractSchema):
-    """How counters of a site call."""
+    """How counters of a site call, and how long it keeps what citizens say of themselves."""
 
     call_while_serving = TrueOrFalse(required=True, about="A counter may call the next ticket while it serves one.")
     max_recalls = WholeNumber(0, 20, required=True, about="So often a called ticket may be called again.")
@@ -110,6 +110,12 @@ class QueuePolicy(ContractSchema):
         1, 1440, allow_none=True, load_default=None, about="Who has waited so long is overtaken by nobody of the other lane; null: no cap."
     )
     max_rejoins = WholeNumber(0, 20, load_default=1, about="So often who did not come when called may join the queue again.")
+    one_ticket_per_person = TrueOrFalse(
+        load_default=True, about="Whoever gives a NIK may wait once for a service on a day; nothing is known of who gives none."
+    )
+    personal_data_days = WholeNumber(
+        1, 365, load_default=30, about="So many days after the visit NIK and telephone number are erased (complaints: 30 days, UU 25/2009)."
+    )
 
 
 def usual_policy() -> dict[str, Any]:

@@ -42,6 +42,8 @@ SUKADANA_UNVERSIONED: dict[str, Any] = {
         "regular_per_priority": 3,
         "ageing_cap_minutes": 90,
         "max_rejoins": 1,
+        "one_ticket_per_person": True,
+        "personal_data_days": 30,
     },
     "milestones": [
         {"stage": "soft_opening", "date": "2024-12-27", "planned": False},

@@ -57,6 +57,17 @@ _FIND = sa.text("""
     FROM subscription WHERE id = CAST(:id AS uuid)
 """)
 
+# Of a release before, some know their ticket but not its visit.
+_MADE_FOR = sa.text("""
+    SELECT CAST(id AS text) AS id, CAST(coalesce(visit, ticket) AS text) AS visit, address, masked, created_at FROM subscription
+    WHERE follows IS NULL AND (visit = ANY(CAST(:visits AS uuid[])) OR ticket = ANY(CAST(:tickets AS uuid[]))) ORDER BY created_at
+""")
+_FORGET_VISITS = sa.text("""
+    DELETE FROM subscription USING unnest(CAST(:visits AS uuid[]), CAST(:tickets AS uuid[]), CAST(:instants AS timestamptz[]))
+        AS erased(visit, ticket, at)
+    WHERE follows IS NULL AND (subscription.visit = erased.visit OR subscription.ticket = erased.ticket) AND created_at <= erased.at
+""")
+
 # Those that follow it go with it.
 _DELETE = sa.text("""
     DELETE FROM subscription WHERE id = (SELECT coalesce(follows, id) FROM subscription WHERE id = CAST(:id AS uuid))
@@ -126,6 +137,17 @@ def find(work: UnitOfWork, id: str) -> Row | None:
 def delete(work: UnitOfWork, id: str) -> None:
     """Erase a subscription with all that belong to the same wish, its address, and what was on its way to it."""
     work.execute(_DELETE, {"id": id})
+
+
+def made_for(work: UnitOfWork, visits: Sequence[str], tickets: Sequence[str]) -> list[Row]:
+    """Return ``id``, ``visit``, encrypted ``address``, ``masked`` and ``created_at`` of what was asked for of visits."""
+    return [dict(row) for row in work.execute(_MADE_FOR, {"visits": list(visits), "tickets": list(tickets)}).mappings()]
+
+
+def forget(work: UnitOfWork, erased: Sequence[tuple[str, str, datetime]]) -> None:
+    """Erase the addresses that were told of a visit or ticket, up to an instant each, with what is on its way to them."""
+    visits, tickets, instants = zip(*erased, strict=True)
+    work.execute(_FORGET_VISITS, {"visits": list(visits), "tickets": list(tickets), "instants": list(instants)})
 
 
 def erase(work: UnitOfWork, *, ended_before: datetime, made_before: datetime) -> int:

@@ -4,7 +4,13 @@ from services.notification.usecases.deliveries import list_deliveries, redeliver
 from services.notification.usecases.keys import rotate_keys
 from services.notification.usecases.notices import apply_catalog_event, apply_other_event, apply_ticket_events, list_notices
 from services.notification.usecases.planning import Courier, Room
-from services.notification.usecases.subscriptions import create_subscription, delete_subscription, get_subscription, unsubscribe
+from services.notification.usecases.subscriptions import (
+    create_subscription,
+    delete_subscription,
+    get_subscription,
+    subscriptions_of_visits,
+    unsubscribe,
+)
 from services.notification.usecases.webhooks import (
     create_webhook,
     delete_webhook,
@@ -39,6 +45,7 @@ __all__ = [
     "resume_webhook",
     "rotate_keys",
     "rotate_webhook_secret",
+    "subscriptions_of_visits",
     "test_webhook",
     "unsubscribe",
     "update_webhook",

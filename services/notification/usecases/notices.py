@@ -62,6 +62,9 @@ def apply_ticket_events(work: UnitOfWork, events: Sequence[Envelope], courier: C
             work, [store.Notice(t["id"], t["version"], kind, event.time, domain.parameters_of(t)) for event, t, kind in noticed]
         )
     _tell_subscribers(work, noticed, newest, subscribed)
+    erased = [(ticket["visit"], ticket["id"], event.time) for event, ticket in of_tickets if event.type == "ticket.person_erased"]
+    if erased:
+        store.mail.forget(work, erased)
 
 
 def _follow_visits(work: UnitOfWork, of_tickets: Sequence[tuple[Envelope, dict[str, Any]]], subscribed: Mapping[str, int]) -> None:

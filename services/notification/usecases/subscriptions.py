@@ -12,7 +12,7 @@ import uuid
 from typing import Any
 
 from services.chassis.database import UnitOfWork
-from services.chassis.encryption import Keyring
+from services.chassis.encryption import Keyring, KeyUnknown
 from services.chassis.errors import Busy, DomainError
 from services.chassis.settings import Settings
 from services.notification import domain, store
@@ -68,6 +68,22 @@ def create_subscription(work: UnitOfWork, data: dict[str, Any], ticket: dict[str
     }
     store.mail.add(work, row)
     return _found(work, added)
+
+
+def subscriptions_of_visits(work: UnitOfWork, data: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Return the addresses that are told of visits, masked where they are to be or where no key opens them."""
+    keyring = Keyring(settings.required_encryption_keys())
+
+    def address_of(row: dict[str, Any]) -> str:
+        try:
+            return str(row["masked"]) if data["masked"] else keyring.decrypt(row["address"], ADDRESS_PURPOSE)
+        except KeyUnknown:
+            return str(row["masked"])
+
+    def shown(row: dict[str, Any]) -> dict[str, Any]:
+        return {"id": row["id"], "visit": row["visit"], "email": address_of(row), "created_at": row["created_at"].isoformat()}
+
+    return {"items": [shown(row) for row in store.mail.made_for(work, data["visits"], data["tickets"])]}
 
 
 def get_subscription(work: UnitOfWork, id: str) -> dict[str, Any]:

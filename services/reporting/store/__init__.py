@@ -2,7 +2,7 @@
 
 from services.reporting.store.facts import Site, has_ticket_at, keep_facts, keep_site, site_of
 from services.reporting.store.figures import DURATIONS, figures_of_day
-from services.reporting.store.surveys import insert_survey, served_visits, survey_page, tallies
+from services.reporting.store.surveys import erase_comments, insert_survey, served_visits, survey_page, surveys_of_visits, tallies
 from services.reporting.store.tables import OWN_FACTS, PROJECTIONS, metadata, site, survey, ticket_fact
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "OWN_FACTS",
     "PROJECTIONS",
     "Site",
+    "erase_comments",
     "figures_of_day",
     "has_ticket_at",
     "insert_survey",
@@ -21,6 +22,7 @@ __all__ = [
     "site_of",
     "survey",
     "survey_page",
+    "surveys_of_visits",
     "tallies",
     "ticket_fact",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -15,6 +15,26 @@ from services.reporting.domain import ELEMENTS, Tally
 from services.reporting.store.tables import survey, ticket_fact
 
 Filters = Mapping[str, Any]
+
+
+_OF_VISITS = sa.text("""
+    SELECT CAST(id AS text) AS id, CAST(visit AS text) AS visit, submitted_at, comment FROM survey
+    WHERE visit = ANY(CAST(:visits AS uuid[])) ORDER BY submitted_at
+""")
+_ERASE_COMMENTS = sa.text("""
+    UPDATE survey SET comment = NULL FROM unnest(CAST(:visits AS uuid[]), CAST(:instants AS timestamptz[])) AS erased(visit, at)
+    WHERE survey.visit = erased.visit AND comment IS NOT NULL AND submitted_at <= erased.at
+""")
+
+
+def surveys_of_visits(work: UnitOfWork, visits: Sequence[str]) -> list[dict[str, Any]]:
+    """Return ``id``, ``visit``, ``submitted_at`` and ``comment`` of the answers of visits."""
+    return [dict(row) for row in work.execute(_OF_VISITS, {"visits": list(visits)}).mappings()]
+
+
+def erase_comments(work: UnitOfWork, erased: Mapping[str, datetime]) -> None:
+    """Erase what was written of visits up to an instant each; the scores stay."""
+    work.execute(_ERASE_COMMENTS, {"visits": list(erased), "instants": list(erased.values())})
 
 
 def insert_survey(work: UnitOfWork, answered: Mapping[str, Any], scores: Mapping[str, int]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -16,15 +17,21 @@ from services.reporting import domain, store
 def apply_ticket_events(work: UnitOfWork, events: Sequence[Envelope]) -> None:
     """Replace the tickets' contributions where events are of a newer version, in whatever order they arrive."""
     newest: dict[str, domain.TicketFact] = {}
+    erased: dict[str, datetime] = {}
     for event in events:
         data = known_data(event)
         if "ticket" in data:
             fact = domain.fact_of(data["ticket"])
             newest[fact.id] = max(newest.get(fact.id, fact), fact, key=lambda each: each.version)
+            if event.type == "ticket.person_erased":
+                visit = data["ticket"]["visit"]
+                erased[visit] = max(erased.get(visit, event.time), event.time)
             if event.type == "ticket.called" and not event.replayed:
                 _measure(work, data["ticket"])
     if newest:
         store.keep_facts(work, newest.values())
+    if erased:
+        store.erase_comments(work, erased)
 
 
 def _measure(work: UnitOfWork, called: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from services.chassis.context import CallContext
 from services.chassis.database import UnitOfWork
 from services.chassis.errors import DomainError
 from services.chassis.events import Event
+from services.contracts.redaction import without_numbers
 from services.reporting import store
 
 ANSWERABLE = "completed"
@@ -25,8 +26,14 @@ def find_ticket(ask: Ask, context: CallContext, data: dict[str, Any]) -> dict[st
     return {"ticket": ticket, "scores": data["scores"], "comment": data["comment"]}
 
 
+def surveys_of_visits(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+    """Return what was said of visits; scores are of nobody any more, the comment may tell who wrote it."""
+    items = [{**row, "submitted_at": row["submitted_at"].isoformat()} for row in store.surveys_of_visits(work, data["visits"])]
+    return {"items": items}
+
+
 def submit_survey(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
-    """Store the one answer of a visit and tell of it; the comment stays in the table.
+    """Store the one answer of a visit and tell of it; the comment stays in the table, without numbers that name somebody.
 
     :raises DomainError: ``ticket_state_conflict`` with the status of a ticket that is not completed,
         ``survey_already_answered`` when the visit has an answer.
@@ -42,7 +49,7 @@ def submit_survey(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         "ticket": ticket["id"],
         "business_date": date.fromisoformat(ticket["business_date"]),
         "submitted_at": work.now,
-        "comment": data["comment"],
+        "comment": data["comment"] and without_numbers(data["comment"]),
     }
     if not store.insert_survey(work, answered, data["scores"]):
         raise DomainError("survey_already_answered")

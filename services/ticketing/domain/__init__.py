@@ -17,6 +17,14 @@ from services.ticketing.domain.counters import agency_of, check_counter_free, ch
 from services.ticketing.domain.days import business_date, check_open, check_site_takes_numbers, end_of_day, is_closed
 from services.ticketing.domain.estimates import DEFAULT_SERVING_SECONDS, new_pace
 from services.ticketing.domain.fairness import next_of
+from services.ticketing.domain.persons import (
+    NIK,
+    PHONE,
+    Sealed,
+    check_consent,
+    masked_nik,
+    masked_phone,
+)
 from services.ticketing.domain.policy import QueuePolicy, policy_of
 from services.ticketing.domain.refusal import QueueRefusal
 from services.ticketing.domain.sessions import OVERSEERS, CounterSession, check_calls, ended, opened
@@ -47,8 +55,10 @@ __all__ = [
     "DEFAULT_SERVING_SECONDS",
     "LIVE_STATES",
     "LONGEST_SEARCH",
+    "NIK",
     "OPEN_STATES",
     "OVERSEERS",
+    "PHONE",
     "STAFF_ROLES",
     "TRANSITIONS",
     "Calendar",
@@ -57,6 +67,7 @@ __all__ = [
     "Period",
     "QueuePolicy",
     "QueueRefusal",
+    "Sealed",
     "Ticket",
     "agency_of",
     "business_date",
@@ -66,6 +77,7 @@ __all__ = [
     "check_calls",
     "check_channel",
     "check_collected_later",
+    "check_consent",
     "check_counter",
     "check_counter_free",
     "check_day",
@@ -87,6 +99,8 @@ __all__ = [
     "in_order",
     "is_closed",
     "issued",
+    "masked_nik",
+    "masked_phone",
     "new_pace",
     "next_of",
     "opened",

@@ -18,6 +18,8 @@ class QueuePolicy:
     max_rejoins: int = 1
     regular_per_priority: int = 0
     ageing_cap_minutes: int | None = None
+    one_ticket_per_person: bool = True
+    personal_data_days: int = 30
 
     @property
     def is_strict(self) -> bool:

@@ -4,6 +4,7 @@ Locks are taken in one order, so that commands wait for each other and never in 
 (of one day by number), the pace of a service, and the site's stream when the unit of work ends.
 """
 
+from services.ticketing.store.persons import BEFORE_ALL
 from services.ticketing.usecases.answers import public_ticket
 from services.ticketing.usecases.boards import get_site_day, get_site_heads
 from services.ticketing.usecases.calendar import get_site_hours
@@ -13,9 +14,25 @@ from services.ticketing.usecases.closures import CANCELLING_BATCH, Cancelling, a
 from services.ticketing.usecases.following import apply_catalog_event
 from services.ticketing.usecases.holding import hold_ticket, resume_ticket
 from services.ticketing.usecases.issuing import issue_ticket, with_token
+from services.ticketing.usecases.persons import (
+    ERASING_BATCH,
+    Tended,
+    erase_person,
+    erase_persons,
+    export_person,
+    export_persons,
+    find_persons,
+    get_person,
+    recognised,
+    reveal_person,
+    rotate_keys,
+    tend_persons,
+    withdraw_consent,
+)
 from services.ticketing.usecases.printing import MOST_PRINTING, PRINTING_TIME, confirm_printing, slips_due, void_overdue
 from services.ticketing.usecases.reading import get_ticket, get_ticket_by_token, list_tickets
 from services.ticketing.usecases.requeueing import rejoin_ticket, return_ticket, set_priority, undo_call
+from services.ticketing.usecases.sealing import PersonKeys
 from services.ticketing.usecases.serving import cancel_ticket, complete_ticket, mark_no_show, start_ticket
 from services.ticketing.usecases.snapshot import SNAPSHOT
 from services.ticketing.usecases.staffing import close_counter, get_desk, get_my_counter, open_counter, pause_counter
@@ -23,13 +40,17 @@ from services.ticketing.usecases.transferring import transfer_ticket
 from services.ticketing.usecases.visits import check_in
 
 __all__ = [
+    "BEFORE_ALL",
     "CANCELLING_BATCH",
     "CLOSING_BATCH",
+    "ERASING_BATCH",
     "MOST_PRINTING",
     "PRINTING_TIME",
     "SNAPSHOT",
     "Cancelling",
     "Closing",
+    "PersonKeys",
+    "Tended",
     "apply_catalog_event",
     "apply_closures",
     "call_next",
@@ -40,8 +61,14 @@ __all__ = [
     "close_due_day",
     "complete_ticket",
     "confirm_printing",
+    "erase_person",
+    "erase_persons",
+    "export_person",
+    "export_persons",
+    "find_persons",
     "get_desk",
     "get_my_counter",
+    "get_person",
     "get_site_day",
     "get_site_heads",
     "get_site_hours",
@@ -55,15 +82,20 @@ __all__ = [
     "pause_counter",
     "public_ticket",
     "recall_ticket",
+    "recognised",
     "rejoin_ticket",
     "resume_ticket",
     "return_ticket",
+    "reveal_person",
+    "rotate_keys",
     "set_priority",
     "sites_to_look_at",
     "slips_due",
     "start_ticket",
+    "tend_persons",
     "transfer_ticket",
     "undo_call",
     "void_overdue",
     "with_token",
+    "withdraw_consent",
 ]

@@ -14,26 +14,37 @@ from services.ticketing import domain, store
 from services.ticketing.domain import Ticket
 from services.ticketing.usecases.answers import answer, place_in, told_first
 from services.ticketing.usecases.changing import note_new, tell_of_day, tell_of_ticket
+from services.ticketing.usecases.persons import introduced
+from services.ticketing.usecases.sealing import PersonKeys
 from services.ticketing.usecases.visits import prerequisites_of
 
 Entity = dict[str, Any]
 
 
-def issue_ticket(work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+def issue_ticket(work: UnitOfWork, data: dict[str, Any], keys: PersonKeys | None = None) -> dict[str, Any]:
     """Issue the next number of the service's agency at a site, and one for each further service of the visit.
 
     Opens the site's day with its first number.
+
+    :param keys: for what the citizen says of himself; ``None`` where nothing of it is taken.
     """
+    person = introduced(data, keys)
     actor = work.context.actor
     domain.check_channel(actor.role, data["channel"])
     domain.check_device_site(actor.site, data["site"])
     services = _in_order(work, [data["service"], *data["then"]])
     status = "printing" if data["print"] else "waiting"
+    if person is not None:
+        person.await_turn(work)
     first, taken = _issued(work, data, services[0], status, leg=1 if services[1:] else None)
+    if person is not None:
+        person.check_once(work, first.site, first.business_date, services)
     place = place_in(taken.hall, first, work.now) if status == "waiting" else None
     if place is not None:
         first = told_first(first, place)
     store.insert(work, first)
+    if person is not None:
+        person.keep(work, first)
     note_new(work, first)
     if place is not None:  # a number that is being printed is nobody's news yet
         tell_of_ticket(work, "ticket.issued", first)

@@ -41,7 +41,13 @@ POLICY = {
     "max_rejoins": 1,
     "regular_per_priority": 0,
     "ageing_cap_minutes": None,
+    "one_ticket_per_person": True,
+    "personal_data_days": 30,
 }
+
+OF_ONESELF = ("get_person", "export_person", "withdraw_consent", "erase_person")
+WITH_SECRET = ("cancel_ticket", "confirm_printing", "get_ticket", "rejoin_ticket", *OF_ONESELF)
+WITH_KEYS = ("issue_ticket", "get_person", "reveal_person", "find_persons", "export_person", "export_persons", "erase_persons")
 
 _sites = itertools.count(1)
 _versions = itertools.count(1)
@@ -74,6 +80,7 @@ class SettableClock:
 class Mall:
     """One site, its catalogue, and the use cases as the service calls them: by contract, in a unit of work each."""
 
+    person_keys: usecases.PersonKeys | None = None
     ktp: str
     kk: str
     first: str
@@ -157,7 +164,7 @@ class Mall:
         data = contract().load(payload)
         context = CallContext(self.regency, actor or self.actor("officer"), command_id)
         authorise(rule_of("ticketing", method), context, data)
-        read_only = method in ("get_ticket", "get_desk", "get_my_counter", "list_tickets", "get_site_hours")
+        read_only = method in ("get_ticket", "get_desk", "get_my_counter", "list_tickets", "get_site_hours", "get_person")
         with self.database.regency_work(self.regency, context=context, read_only=read_only) as work:
             answer = commands.once(work, method, data, lambda: self._use(method, work, data))
             for event in work.emitted:
@@ -167,8 +174,9 @@ class Mall:
         return answer
 
     def _use(self, method: str, work: UnitOfWork, data: dict[str, Any]) -> Any:
-        secret = (SECRET,) if method in ("cancel_ticket", "confirm_printing", "get_ticket", "rejoin_ticket") else ()
-        return getattr(usecases, method)(work, data, *secret)
+        secret = (SECRET,) if method in WITH_SECRET else ()
+        keys = (self.person_keys,) if method in WITH_KEYS else ()
+        return getattr(usecases, method)(work, data, *secret, *keys)
 
     def take(self, service: str, priority_class: str | None = None, actor: Actor | None = None, **more: Any) -> dict[str, Any]:
         """Take a number at the front desk."""

@@ -27,6 +27,13 @@ def test_another_purpose_or_key_reads_nothing():
             ring.decrypt(token, purpose)
 
 
+def test_a_key_has_an_id_that_tells_nothing_of_it():
+    ring = Keyring([NEW, OLD])
+    assert ring.ids == [ring.newest_id, Keyring([OLD]).newest_id]
+    assert len({*ring.ids}) == 2
+    assert not {part for key in (NEW, OLD) for part in (key[:8], key.encode().hex()[:8])} & {*ring.ids}
+
+
 @pytest.mark.parametrize("damaged", ["", "x", "gAAAAA", "é"])
 def test_what_is_damaged_is_said_to_be_unreadable(damaged):
     with pytest.raises(KeyUnknown):

@@ -42,6 +42,8 @@ COMPLETE = {
     "MPP_DATABASE_PLACEMENT": "lampung-timur=db2:5432, oku-timur=db3.example:5433",
     "MPP_DATA_DIR": "/data",
     "MPP_ENCRYPTION_KEYS": f"{SECRET}, {SECRET}o",
+    "MPP_PERSON_KEYS": f"{SECRET}p, {SECRET}q",
+    "MPP_PERSON_HASH_KEYS": f"{SECRET}h",
     "MPP_SMTP_URL": "starttls://mpp:p%40ss@mail.example.id",
     "MPP_MAIL_FROM": "MPP <antrean@mpp.example.id>",
     "MPP_PUBLIC_URL": "https://mpp.example.id/",
@@ -83,6 +85,8 @@ def test_every_variable_sets_its_setting():
         placement={"lampung-timur": "db2:5432", "oku-timur": "db3.example:5433"},
         data_dir="/data",
         encryption_keys=(SECRET, SECRET + "o"),
+        person_keys=(SECRET + "p", SECRET + "q"),
+        person_hash_keys=(SECRET + "h",),
         delivery=DeliverySettings(
             mail_server=MailServer("starttls", "mail.example.id", 587, "mpp", "p@ss"),
             mail_from="MPP <antrean@mpp.example.id>",
@@ -112,6 +116,14 @@ def test_no_secret_has_a_default():
     assert (defaults.token_secrets, defaults.ticket_token_secret, defaults.encryption_keys) == ((), "", ())
     with pytest.raises(SettingsError, match="MPP_ENCRYPTION_KEYS"):
         defaults.required_encryption_keys()
+
+
+def test_personal_data_need_keys_to_read_and_others_to_find():
+    assert Settings.from_environment({}).person_keys == ()
+    with pytest.raises(SettingsError, match="belong together"):
+        Settings.from_environment({"MPP_PERSON_KEYS": SECRET})
+    with pytest.raises(SettingsError, match="must not share"):
+        Settings.from_environment({"MPP_PERSON_KEYS": SECRET, "MPP_PERSON_HASH_KEYS": f"{SECRET}h,{SECRET}"})
 
 
 def test_without_settings_no_mail_is_sent_and_nothing_internal_is_reached():

@@ -76,12 +76,21 @@ ALLOWED = {
     "getSkmReport": "officer front_desk supervisor administrator auditor",
     "submitSurvey": "kiosk",
     "listSurveys": "supervisor administrator auditor",
+    "getPerson": "officer front_desk supervisor administrator",
+    "revealPerson": "front_desk administrator",
+    "findPersons": "front_desk administrator",
+    "withdrawConsent": "administrator",
+    "erasePerson": "administrator",
+    "exportPerson": "administrator",
+    "erasePersons": "administrator",
+    "exportPersons": "administrator",
 }
 CITIZENS = {"issueTicket", "submitSurvey"}
 """What citizens do without an account."""
 
 
 WITH_A_SLIP = ("getTicket", "streamTicket", "cancelTicket", "rejoinTicket", "confirmPrinting")
+OF_ONESELF = ("getPerson", "exportPerson", "withdrawConsent", "erasePerson")
 SUBSCRIBING = ("createSubscription", "getSubscription", "deleteSubscription")
 
 
@@ -116,7 +125,7 @@ def test_a_role_gets_through_or_hears_that_it_may_not(edge, problem_of, route, r
     response = sent(edge, route, role=role)
     if role in roles_of(route):
         assert response.status_code == route.success, response.text
-        several = {"streamTicket": 2, "listAudit": 4, "exportAuditCsv": 4, "exportAuditNdjson": 4}
+        several = {"streamTicket": 2, "listAudit": 4, "exportAuditCsv": 4, "exportAuditNdjson": 4, "exportPerson": 3, "exportPersons": 3}
         assert len(edge.services.calls) == several.get(route.operation_id, 1)
     else:
         problem = problem_of(response)
@@ -175,7 +184,7 @@ def test_public_reads_are_open_to_accounts_of_other_regencies(edge, route):
     assert edge.services.context.actor in (ANONYMOUS, SYSTEM)  # a service would refuse an actor of another regency
 
 
-@pytest.mark.parametrize("operation_id", ["getTicket", "streamTicket", "cancelTicket", *SUBSCRIBING])
+@pytest.mark.parametrize("operation_id", ["getTicket", "streamTicket", "cancelTicket", *SUBSCRIBING, *OF_ONESELF])
 class TestTicketToken:
     """Who holds the ticket's own token may follow it and give it back."""
 
@@ -204,7 +213,7 @@ class TestTicketToken:
 def test_a_ticket_token_opens_no_other_route(edge, problem_of):
     headers = {"Ticket-Token": "mY3vJ0pQ8sTz2wLr5bKc1A"}
     for route in NEEDING_A_ROLE:
-        if route.operation_id not in (*WITH_A_SLIP, *CITIZENS, *SUBSCRIBING):
+        if route.operation_id not in (*WITH_A_SLIP, *CITIZENS, *SUBSCRIBING, *OF_ONESELF):
             assert problem_of(sent(edge, route, headers=headers))["code"] == "token_missing"
 
 

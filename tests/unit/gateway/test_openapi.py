@@ -94,6 +94,7 @@ def test_a_route_of_the_queue_documents_what_its_use_case_refuses_and_no_more():
                 "channel_not_allowed",
             ),
             *("service_not_offered", "service_inactive", "prerequisites_circular", "day_closed", "agency_forbidden"),
+            *("consent_required", "personal_data_off", "already_queued"),
         },
         "listTickets": set(),
         "getTicket": {"ticket_unknown"},

@@ -98,7 +98,7 @@ class TestTable:
 
     def test_each_command_is_told_by_an_event_of_the_contract(self):
         assert {command: transition.event for command, transition in TRANSITIONS.items()} == EVENTS
-        assert set(EVENTS.values()) | {"ticket.issued", "ticket.reserved"} == {
+        assert set(EVENTS.values()) | {"ticket.issued", "ticket.reserved", "ticket.person_erased"} == {
             name for name in EVENT_TYPES["ticketing"] if name.startswith("ticket.")
         }
 
