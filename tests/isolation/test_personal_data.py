@@ -93,6 +93,12 @@ class Played:
         return ran.stdout.splitlines()
 
 
+def looking_for(people: list[Somebody], patterns: Path) -> Played:
+    """Write down in which spellings people are looked for."""
+    patterns.write_bytes(b"\n".join(all_spellings(people)) + b"\n")
+    return Played(people, patterns=patterns)
+
+
 def offered(platform: DeployedPlatform) -> None:
     home = next(document for document in platform.documents if document["regency"]["id"] == "lampung-timur")
     platform.join({**home, "regency": {**home["regency"], "id": REGENCY, "code": "18.97"}})
@@ -102,9 +108,7 @@ def offered(platform: DeployedPlatform) -> None:
 def played(deployed_platform: DeployedPlatform, tmp_path_factory: pytest.TempPathFactory) -> Played:
     """Everything that can be done with personal data is done, rightly and wrongly."""
     offered(deployed_platform)
-    people = [Somebody() for _ in range(8)]
-    played = Played(people, patterns=tmp_path_factory.mktemp("patterns") / "spellings")
-    played.patterns.write_bytes(b"\n".join(all_spellings(people)) + b"\n")
+    played = looking_for([Somebody() for _ in range(8)], tmp_path_factory.mktemp("patterns") / "spellings")
     act(deployed_platform, played)
     for follower in ("reporting", "notification"):
         deployed_platform.wait_followed(follower, "ticketing", REGENCY)
@@ -215,12 +219,14 @@ def test_no_table_of_any_database_holds_them(deployed_platform: DeployedPlatform
     kept = (tmp_path / f"ticketing.{SCHEMA}.person").read_text().splitlines()
     assert len(kept) == len(played.people), "they were kept, sealed"
     figures(f"{tables} tables hold no NIK, number or address in {len(played.patterns.read_bytes().splitlines())} spellings")
+
+    stranger = looking_for([Somebody()], tmp_path.with_name("stranger"))  # of whom traces stay in the server's files
     with psycopg.connect(deployed_platform.postgres.url("ticketing"), autocommit=True) as connection:
         connection.execute("CREATE TABLE public.planted (what text)")
         try:
-            connection.execute("INSERT INTO public.planted VALUES (%s)", [base64.b64encode(played.people[2].nik.encode()).decode()])
+            connection.execute("INSERT INTO public.planted VALUES (%s)", [base64.b64encode(stranger.people[0].nik.encode()).decode()])
             dumped(deployed_platform, tmp_path)
-            assert played.found_in(tmp_path) == [str(tmp_path / "ticketing.public.planted")]
+            assert stranger.found_in(tmp_path) == [str(tmp_path / "ticketing.public.planted")]
         finally:
             connection.execute("DROP TABLE public.planted")
 
