@@ -11,6 +11,38 @@ from gateway.route import Route, Text
 from services.contracts.authorisation import OPERATOR, Scope
 
 DESCRIPTIONS: dict[str, Text] = {
+    "getPerson": Text(
+        "NIK dan nomor telepon disamarkan kecuali angka terakhir. `readable: false`: kunci penyandinya tidak ada lagi.",
+        "NIK and telephone number are masked but for their last digits. `readable: false`: their key is not there any more.",
+    ),
+    "revealPerson": Text(
+        "Setiap pembacaan tercatat di log audit: siapa, nomor siapa, kapan, tetapi bukan isinya.",
+        "Each reading is in the audit log: who, whose ticket, when, and never what was read.",
+    ),
+    "exportPerson": Text(
+        "Dari semua layanan: kunjungan, alamat surel, komentar survei. Bagi pemegang karcis disamarkan: karcis dapat ditemukan orang.",
+        "From all services: visits, mail addresses, comments of surveys. Masked for who shows a slip: others may have found it.",
+    ),
+    "withdrawConsent": Text(
+        "Data yang diberikan dihapus, juga langganan surel dan komentar survei; nomor antreannya tetap berlaku. Boleh diulang.",
+        "What was given is erased, with subscriptions and comments of surveys; the ticket itself stays valid. It may be repeated.",
+    ),
+    "erasePerson": Text(
+        "Juga bila tidak ada persetujuan: langganan surel dan komentar survei. Layanan lain menyusul dalam beberapa detik; angka statistik tetap.",
+        "Also where no consent was given: subscriptions and comments of surveys. Other services follow within seconds; figures stay.",
+    ),
+    "findPersons": Text(
+        "NIK atau nomor telepon dikirim di badan permintaan, tidak pernah di alamat. Pencarian tercatat di log audit.",
+        "NIK or telephone number stand in the body, never in the address. The search is in the audit log.",
+    ),
+    "exportPersons": Text(
+        "Bagi orang yang sudah menunjukkan KTP kepada administrator: semua kunjungannya yang masih tersimpan, lengkap.",
+        "For who has shown the card to an administrator: all visits that are still kept, in full.",
+    ),
+    "erasePersons": Text(
+        "Semua kunjungan sekaligus; selama jawabannya `more: true`, kirim lagi.",
+        "All visits at once; send it again while the answer says `more: true`.",
+    ),
     "getHealth": Text(
         "Menjawab selama proses ini hidup, juga ketika layanan lain terganggu.",
         "Answers as long as this process lives, also while other services are away.",

@@ -35,6 +35,7 @@ OTHER_ANSWERS: dict[str, Any] = {
     "getBoard": _BOARD,
     "streamBoard": _event("board", _BOARD["sequence"], _BOARD),
     "streamTicket": _event("ticket", _TICKET["version"], _TICKET),
+    **dict.fromkeys(("exportPerson", "exportPersons"), EXAMPLES["gateway"]["person_export"]),
     "listEventStreams": EXAMPLES["platform"]["stream_list"],
     "exportAuditCsv": ",".join(COLUMNS) + "\r\n" + _line_of_csv(_LINKED),
     "exportAuditNdjson": json.dumps(_LINKED, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n",
