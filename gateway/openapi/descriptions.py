@@ -28,7 +28,7 @@ DESCRIPTIONS: dict[str, Text] = {
         "What was given is erased, with subscriptions and comments of surveys; the ticket itself stays valid. It may be repeated.",
     ),
     "erasePerson": Text(
-        "Juga bila tidak ada persetujuan: langganan surel dan komentar survei. Layanan lain menyusul dalam beberapa detik; angka statistik tetap.",
+        "Juga bila tidak ada persetujuan: langganan surel, komentar survei. Layanan lain menyusul dalam hitungan detik; statistik tetap.",
         "Also where no consent was given: subscriptions and comments of surveys. Other services follow within seconds; figures stay.",
     ),
     "findPersons": Text(
