@@ -23,7 +23,7 @@ from services.chassis.rpc import RpcClient
 from tests.bench import past
 from tests.bench.load import Post
 from tests.platform.deployment import DeployedPlatform, Document
-from tests.processes import eventually
+from tests.processes import CHECKOUT, eventually
 
 MODEL = "oku-timur"
 """Whose document the generated regencies have: one site, eight counters that serve four agencies."""
@@ -207,9 +207,10 @@ class Installation:
 
     @contextmanager
     def servers(self) -> Iterator[Servers]:
-        """Start PostgreSQL, with fsync, and RabbitMQ."""
+        """Start PostgreSQL, with fsync and the settings that it is delivered with, and RabbitMQ."""
         folder = self.folder
-        with PostgresServer(folder / "postgres", durable=True) as postgres, RabbitMQServer(folder / "rabbitmq") as rabbitmq:
+        server = PostgresServer(folder / "postgres", durable=True, settings=delivered_settings())
+        with server as postgres, RabbitMQServer(folder / "rabbitmq") as rabbitmq:
             yield Servers(postgres, rabbitmq)
             if not self._keep:
                 rabbitmq.kill()  # its polite end takes seconds
@@ -262,6 +263,13 @@ def spread(halls: list[list[Post]], workers: int) -> list[list[Post]]:
     if len(halls) < workers:
         chosen = chosen[:workers]
     return [chosen[worker::workers] for worker in range(min(workers, len(chosen)))]
+
+
+def delivered_settings() -> dict[str, str]:
+    """What PostgreSQL is told where it is installed as the handbook says."""
+    lines = (CHECKOUT / "deploy/postgresql/mpp.conf").read_text().splitlines()
+    stated = [line.partition("#")[0].partition("=") for line in lines]
+    return {name.strip(): value.strip() for name, sign, value in stated if sign}
 
 
 def officer_of(regency: str) -> str:

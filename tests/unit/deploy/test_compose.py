@@ -9,6 +9,7 @@ import yaml
 
 from deploy.parts import PARTS
 from services.chassis.settings import SERVICES, Settings
+from tests.bench.installation import delivered_settings
 from tests.platform.compose import CHECKOUT, FILE, ComposeFile, new_env, seconds, size
 
 REQUIRED = {
@@ -116,6 +117,12 @@ def test_the_database_has_connections_for_many_replicas_and_the_memory_that_it_i
     buffers, limit = _megabytes(settings["shared_buffers"]), file["postgres"].memory_limit // 2**20
     assert buffers * 4 <= limit, "backends need more than the cache"
     assert buffers < _megabytes(settings["effective_cache_size"]) < limit
+
+
+@pytest.mark.unit
+def test_the_database_is_told_the_same_with_and_without_containers(file: ComposeFile):
+    told = dict(part.removeprefix("-c").split("=") for part in file["postgres"].command[1:])
+    assert delivered_settings() == told
 
 
 @pytest.mark.unit
