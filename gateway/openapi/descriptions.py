@@ -11,6 +11,21 @@ from gateway.route import Route, Text
 from services.contracts.authorisation import OPERATOR, Scope
 
 DESCRIPTIONS: dict[str, Text] = {
+    "recordBreach": Text(
+        "Segera setelah diketahui; `tell_by` menyatakan akhir dari 3 x 24 jam untuk memberi tahu (UU 27/2022 Pasal 46).",
+        "As soon as it is known; `tell_by` says when the 3 x 24 hours end in which it must be told (UU 27/2022, Article 46).",
+    ),
+    "listBreaches": Text(
+        "Yang terbaru lebih dahulu; `state=open`: lembaga atau orangnya belum diberi tahu.",
+        "The newest first; `state=open`: the authority or the persons have not been told yet.",
+    ),
+    "getBreach": Text(
+        "`overdue`: waktunya lewat dan masih ada yang belum diberi tahu.", "`overdue`: the time is over and somebody has not been told yet."
+    ),
+    "updateBreach": Text(
+        "`authority_told_at` dan `persons_told_at` mencatat kapan lembaga dan orangnya diberi tahu; catatan tidak dapat dihapus.",
+        "`authority_told_at` and `persons_told_at` record when the authority and the persons were told; nothing can be removed.",
+    ),
     "getPerson": Text(
         "NIK dan nomor telepon disamarkan kecuali angka terakhir. `readable: false`: kunci penyandinya tidak ada lagi.",
         "NIK and telephone number are masked but for their last digits. `readable: false`: their key is not there any more.",

@@ -6,7 +6,7 @@ from gateway.routes.boards import BOARD_ROUTES
 from gateway.routes.catalogue import CATALOGUE_ROUTES
 from gateway.routes.events import EVENT_ROUTES
 from gateway.routes.pages import PAGE_ROUTES
-from gateway.routes.persons import PERSON_ROUTES
+from gateway.routes.persons import BREACH_ROUTES, PERSON_ROUTES
 from gateway.routes.platform import PLATFORM_ROUTES
 from gateway.routes.reports import REPORT_ROUTES
 from gateway.routes.subscriptions import SUBSCRIPTION_ROUTES
@@ -19,6 +19,7 @@ ROUTES = (
     *CATALOGUE_ROUTES,
     *TICKET_ROUTES,
     *PERSON_ROUTES,
+    *BREACH_ROUTES,
     *BOARD_ROUTES,
     *EVENT_ROUTES,
     *WEBHOOK_ROUTES,

@@ -10,7 +10,8 @@ from gateway import operations, personal_data
 from gateway.answers import Answer
 from gateway.call import Call, Surroundings
 from gateway.route import Route, Rpc, Text
-from services.contracts import persons
+from gateway.routes.catalogue import PAGE
+from services.contracts import breaches, persons
 
 _OF_TICKET = "/v1/{regency}/tickets/{id}/person"
 _BY_PERSON = "/v1/{regency}/persons"
@@ -40,6 +41,63 @@ def _route(
         problems=problems,
     )
 
+
+_BREACHES = "/v1/{regency}/breaches"
+
+BREACH_ROUTES = (
+    Route(
+        method="POST",
+        path=_BREACHES,
+        operation_id="recordBreach",
+        summary=Text("Mencatat kegagalan pelindungan data pribadi", "Write down a personal data breach"),
+        tag="personal data",
+        operation=operations.ask_service,
+        rpc=Rpc("ticketing", "record_breach", breaches.RecordBreach),
+        command=True,
+        answer=breaches.Breach,
+        success=201,
+        location=_BREACHES + "/{id}",
+        problems=("instant_ahead",),
+    ),
+    Route(
+        method="GET",
+        path=_BREACHES,
+        operation_id="listBreaches",
+        summary=Text("Daftar kegagalan pelindungan data pribadi", "Personal data breaches"),
+        tag="personal data",
+        operation=operations.ask_service,
+        rpc=Rpc("ticketing", "list_breaches", breaches.ListBreaches),
+        query={"state": "state", **PAGE},
+        answer=breaches.BreachPage,
+        digested=True,
+    ),
+    Route(
+        method="GET",
+        path=_BREACHES + "/{id}",
+        operation_id="getBreach",
+        summary=Text("Satu kegagalan pelindungan data pribadi", "One personal data breach"),
+        tag="personal data",
+        operation=operations.ask_service,
+        rpc=Rpc("ticketing", "get_breach", breaches.GetBreach),
+        answer=breaches.Breach,
+        tagged=True,
+        problems=("breach_unknown",),
+    ),
+    Route(
+        method="PATCH",
+        path=_BREACHES + "/{id}",
+        operation_id="updateBreach",
+        summary=Text("Melengkapi catatan, juga kapan diberitahukan", "Add what is known by now, also when it was told"),
+        tag="personal data",
+        operation=operations.ask_service,
+        rpc=Rpc("ticketing", "update_breach", breaches.UpdateBreach),
+        command=True,
+        answer=breaches.Breach,
+        tagged=True,
+        guarded=True,
+        problems=("breach_unknown", "instant_ahead"),
+    ),
+)
 
 PERSON_ROUTES = (
     _route(

@@ -119,6 +119,7 @@ COUNTERS = Gauge("mpp_counters", "Counters of a site that are in use by the cata
 PERSONS_OVERDUE = Gauge("mpp_personal_data_overdue_seconds", "How long the oldest personal data are kept beyond their term.")
 PERSONS_UNREADABLE = Gauge("mpp_personal_data_unreadable", "Visits whose personal data no key opens.")
 PERSONS_LOOKED_AT = Gauge("mpp_personal_data_looked_at_timestamp_seconds", "When the regency was looked at that was looked at longest ago.")
+BREACH_TELL_BY = Gauge("mpp_breach_tell_by_timestamp_seconds", "When the time ends to tell of the first open breach; 0: none.")
 TICKET_WAIT = Histogram("mpp_ticket_wait_seconds", "Waits that a call has ended.", ["regency"], buckets=_QUEUE)
 TICKET_SERVICE = Histogram("mpp_ticket_service_seconds", "Services at a counter that have been completed.", ["regency"], buckets=_QUEUE)
 ESTIMATE_ERROR = Histogram(

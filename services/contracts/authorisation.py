@@ -124,6 +124,8 @@ _TICKETING = {
     **dict.fromkeys(("reveal_person", "find_persons"), _only("front_desk", "administrator", scopes=_OF_AGENCY)),
     **dict.fromkeys(("withdraw_consent", "erase_person", "export_person"), _only("administrator", ticket_token=True)),
     **dict.fromkeys(("erase_persons", "export_persons"), _ADMINISTRATORS),
+    **dict.fromkeys(("record_breach", "update_breach"), _ADMINISTRATORS),
+    **dict.fromkeys(("get_breach", "list_breaches"), _AUDITABLE),
 }
 
 _REPORTING = {

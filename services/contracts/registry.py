@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from services.contracts import audit, board, catalog, hours, notification, persons, reporting, staffing, streams, ticketing
+from services.contracts import audit, board, breaches, catalog, hours, notification, persons, reporting, staffing, streams, ticketing
 from services.contracts.cloudevents import CloudEvent, dataschema
 from services.contracts.events import EVENT_SCHEMAS
 from services.contracts.examples import EXAMPLES
@@ -177,6 +177,8 @@ TICKETING = (
         (persons.FindPersons, "person_visits"),
         (persons.ExportPerson, "person_visits"),
         (persons.ExportPersons, "person_visits"),
+        (breaches.GetBreach, "breach"),
+        (breaches.ListBreaches, "breach_page"),
     ),
     *_commands(
         "ticketing",
@@ -202,6 +204,8 @@ TICKETING = (
         (persons.WithdrawConsent, "erased"),
         (persons.ErasePerson, "erased"),
         (persons.ErasePersons, "erased"),
+        (breaches.RecordBreach, "breach"),
+        (breaches.UpdateBreach, "breach"),
     ),
     Contract("get_site_heads", "query", "ticketing", board.GetSiteHeads, "site_head", "list"),
     Contract("get_my_counter", "query", "ticketing", staffing.GetMyCounter, "desk", "one or null"),
@@ -219,6 +223,8 @@ TICKETING = (
         persons.Person,
         persons.PersonVisits,
         persons.Erased,
+        breaches.Breach,
+        breaches.BreachPage,
     ),
     *_events("ticketing"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from weakref import WeakKeyDictionary
 
@@ -51,6 +51,8 @@ def forget_persons(database: Database, keys: usecases.PersonKeys | None) -> None
         known.stood[regency], known.looked_at[regency] = tended, database.clock.now()
         if tended.erased:
             log.info("persons_forgotten", regency=regency, visits=tended.erased)
+        if tended.tell_by is not None:
+            log.warning("breach_to_be_told", regency=regency, tell_by=tended.tell_by.isoformat())
         if tended.unreadable:
             log.error("person_key_unknown", regency=regency, visits=tended.unreadable, advice="put the key back into MPP_PERSON_KEYS")
 
@@ -58,6 +60,8 @@ def forget_persons(database: Database, keys: usecases.PersonKeys | None) -> None
     stood = [known.stood[regency] for regency in present if regency in known.stood]
     metrics.PERSONS_OVERDUE.set(DAY_SECONDS * max((each.days_over for each in stood), default=0))
     metrics.PERSONS_UNREADABLE.set(sum(each.unreadable for each in stood))
+    deadlines = [each.tell_by.timestamp() for each in stood if each.tell_by is not None]
+    metrics.BREACH_TELL_BY.set(min(deadlines, default=0))
     if present:
         metrics.PERSONS_LOOKED_AT.set(min(known.looked_at[regency] for regency in present).timestamp())
 
@@ -70,4 +74,4 @@ def _forget(database: Database, regency: str, keys: usecases.PersonKeys | None) 
             tended = usecases.tend_persons(work, keys)
         erased += tended.erased
         if not tended.erased:
-            return Tended(tended.days_over, tended.unreadable, erased)
+            return replace(tended, erased=erased)

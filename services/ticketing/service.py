@@ -12,7 +12,7 @@ from services.chassis.entrypoints import audited_query, command, query
 from services.chassis.events import Envelope
 from services.chassis.service import Service
 from services.chassis.subscribing import subscribe
-from services.contracts import persons, staffing
+from services.contracts import breaches, persons, staffing
 from services.contracts import ticketing as contracts
 from services.contracts.board import GetSiteDay, GetSiteHeads
 from services.contracts.hours import GetSiteHours
@@ -209,6 +209,26 @@ class TicketingService(Service):
     def erase_persons(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
         """Forget a person."""
         return usecases.erase_persons(work, data, self._person_keys)
+
+    @command(breaches.RecordBreach)
+    def record_breach(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Write a breach down."""
+        return usecases.record_breach(work, data)
+
+    @command(breaches.UpdateBreach)
+    def update_breach(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """Add what is known of a breach."""
+        return usecases.update_breach(work, data)
+
+    @query(breaches.GetBreach)
+    def get_breach(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """One breach."""
+        return usecases.get_breach(work, data)
+
+    @query(breaches.ListBreaches)
+    def list_breaches(self, work: UnitOfWork, data: dict[str, Any]) -> dict[str, Any]:
+        """A page of breaches."""
+        return usecases.list_breaches(work, data)
 
     @subscribe(TICKETING_CATALOG)
     def on_catalog_changed(self, work: UnitOfWork, event: Envelope) -> None:

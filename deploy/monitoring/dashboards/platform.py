@@ -149,6 +149,7 @@ PLATFORM = Dashboard(
                     "short",
                     ("max(mpp_personal_data_overdue_seconds) / 86400", "days too long"),
                     ("max(mpp_personal_data_unreadable)", "visits that no key opens"),
+                    ("min((mpp_breach_tell_by_timestamp_seconds > 0) - time()) / 3600", "hours left to tell of a breach"),
                     meaning="NIK and telephone numbers that should be gone, and that cannot be read; ticketing's log names the regency.",
                 ),
                 panel(

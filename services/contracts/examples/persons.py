@@ -32,6 +32,37 @@ _TICKET = {
 }
 _VISITS = [{"visit": VISIT_ID, "person": _MASKED, "tickets": [_TICKET]}]
 
+BREACH_ID = "8a4c1f7e-2b60-4d93-9e15-7c3f0a6d5b21"
+_RECORDED = {
+    "kind": "theft",
+    "discovered_at": "2025-06-11T09:15:00+07:00",
+    "data": ["nik", "phone"],
+    "people": None,
+    "description": "Komputer meja informasi dicuri dengan sesi yang masih terbuka.",
+    "measures": None,
+}
+_TOLD = {"people": 42, "measures": "Sesi diakhiri, kata sandi diganti.", "authority_told_at": "2025-06-12T10:00:00+07:00"}
+_BREACH = {
+    **_RECORDED,
+    **_TOLD,
+    "id": BREACH_ID,
+    "tell_by": "2025-06-14T09:15:00+07:00",
+    "persons_told_at": None,
+    "overdue": False,
+    "recorded_at": "2025-06-11T09:40:00+07:00",
+    "recorded_by": "admin@lampung-timur",
+    "version": 2,
+}
+
+BREACHES: dict[str, dict[str, Any]] = {
+    "record_breach": _RECORDED,
+    "update_breach": {"id": BREACH_ID, "if_match": 1, **_TOLD},
+    "get_breach": {"id": BREACH_ID},
+    "list_breaches": {"state": "open", "limit": 20},
+    "breach": _BREACH,
+    "breach_page": {"items": [_BREACH], "next_cursor": None},
+}
+
 PERSONS: dict[str, dict[str, Any]] = {
     "get_person": {"id": TICKET_ID, "token": TOKEN},
     "reveal_person": {"id": TICKET_ID},

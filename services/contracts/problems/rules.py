@@ -302,6 +302,20 @@ AVAILABILITY_PROBLEMS: dict[str, Problem] = {
         "Pakai nomor yang sudah ada, atau tanyakan di meja informasi.",
         "Use the number you have, or ask at the front desk.",
     ),
+    "breach_unknown": Problem(
+        404,
+        "Insiden tidak ditemukan",
+        "There is no such breach",
+        "Insiden yang tercatat ada di daftar insiden.",
+        "Those that were written down are in the list of breaches.",
+    ),
+    "instant_ahead": Problem(
+        422,
+        "Waktunya belum terjadi",
+        "That moment has not come yet",
+        "Perbaiki {field}: waktu yang sudah lewat, dengan selisih zona.",
+        "Correct {field}: a moment that has passed, with its offset.",
+    ),
     "person_unknown": Problem(
         404,
         "Tidak ada data diri pada nomor ini",

@@ -1,6 +1,7 @@
 """Ticketing's tables and all of its SQL. Each function is one statement, unless it says otherwise."""
 
 from services.ticketing.store.boards import day, days_of_now, heads, observed_paces, services, site_and_counters
+from services.ticketing.store.breaches import add_breach, breach, breach_page, change_breach, first_open_breach
 from services.ticketing.store.calendar import (
     Told,
     agencies_at,
@@ -74,11 +75,15 @@ __all__ = [
     "SiteNow",
     "TakenNumber",
     "Told",
+    "add_breach",
     "agencies_at",
     "any_told",
+    "breach",
+    "breach_page",
     "cancellable",
     "catalog_copy",
     "catalog_entities",
+    "change_breach",
     "close_day",
     "count_call",
     "counter_and_site",
@@ -90,6 +95,7 @@ __all__ = [
     "erase_persons",
     "expired_count",
     "find_visits",
+    "first_open_breach",
     "first_turn",
     "found",
     "from_row",

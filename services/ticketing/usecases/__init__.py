@@ -7,6 +7,7 @@ Locks are taken in one order, so that commands wait for each other and never in 
 from services.ticketing.store.persons import BEFORE_ALL
 from services.ticketing.usecases.answers import public_ticket
 from services.ticketing.usecases.boards import get_site_day, get_site_heads
+from services.ticketing.usecases.breaches import TIME_TO_TELL, get_breach, list_breaches, record_breach, update_breach
 from services.ticketing.usecases.calendar import get_site_hours
 from services.ticketing.usecases.calling import call_next, call_ticket, recall_ticket
 from services.ticketing.usecases.closing import CLOSING_BATCH, Closing, close_due_day
@@ -47,6 +48,7 @@ __all__ = [
     "MOST_PRINTING",
     "PRINTING_TIME",
     "SNAPSHOT",
+    "TIME_TO_TELL",
     "Cancelling",
     "Closing",
     "PersonKeys",
@@ -66,6 +68,7 @@ __all__ = [
     "export_person",
     "export_persons",
     "find_persons",
+    "get_breach",
     "get_desk",
     "get_my_counter",
     "get_person",
@@ -76,6 +79,7 @@ __all__ = [
     "get_ticket_by_token",
     "hold_ticket",
     "issue_ticket",
+    "list_breaches",
     "list_tickets",
     "mark_no_show",
     "open_counter",
@@ -83,6 +87,7 @@ __all__ = [
     "public_ticket",
     "recall_ticket",
     "recognised",
+    "record_breach",
     "rejoin_ticket",
     "resume_ticket",
     "return_ticket",
@@ -95,6 +100,7 @@ __all__ = [
     "tend_persons",
     "transfer_ticket",
     "undo_call",
+    "update_breach",
     "void_overdue",
     "with_token",
     "withdraw_consent",

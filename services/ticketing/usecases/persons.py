@@ -7,7 +7,7 @@ import hmac
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from services.chassis import audit
@@ -19,6 +19,7 @@ from services.contracts.persons import MOST_VISITS
 from services.contracts.telephone import e164
 from services.ticketing import domain, store
 from services.ticketing.domain import NIK, PHONE, Ticket
+from services.ticketing.usecases.breaches import TIME_TO_TELL
 from services.ticketing.usecases.changing import check_slip, place_of, tell_of_ticket
 from services.ticketing.usecases.sealing import PersonKeys, opened_person, sealed_anew, sealed_person, searched
 
@@ -50,6 +51,8 @@ class Tended:
     unreadable: int
     """So many were encrypted with keys that are not there."""
     erased: int
+    tell_by: datetime | None = None
+    """When the time ends for the breach of which somebody is to be told first; ``None``: there is none."""
 
 
 class Introduction:
@@ -173,7 +176,9 @@ def rotate_keys(work: UnitOfWork, keys: PersonKeys, after: str, limit: int = ROT
 def tend_persons(work: UnitOfWork, keys: PersonKeys | None, limit: int = ERASING_BATCH) -> Tended:
     """Erase a portion of what was kept for as long as its site may keep it, and tell how the rest stands."""
     days_over, unreadable = store.standing(work, USUAL_DAYS, keys.encrypting.ids if keys else [])
-    return Tended(days_over, unreadable, store.erase_expired(work, USUAL_DAYS, limit) if days_over else 0)
+    erased = store.erase_expired(work, USUAL_DAYS, limit) if days_over else 0
+    discovered_at = store.first_open_breach(work)
+    return Tended(days_over, unreadable, erased, discovered_at and discovered_at + TIME_TO_TELL)
 
 
 def shown(held: Data, keys: PersonKeys | None, *, masked: bool) -> Row:

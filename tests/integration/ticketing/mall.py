@@ -45,6 +45,10 @@ POLICY = {
     "personal_data_days": 30,
 }
 
+READS = (
+    *("get_ticket", "get_desk", "get_my_counter", "list_tickets", "get_site_hours"),
+    *("get_person", "get_breach", "list_breaches"),
+)
 OF_ONESELF = ("get_person", "export_person", "withdraw_consent", "erase_person")
 WITH_SECRET = ("cancel_ticket", "confirm_printing", "get_ticket", "rejoin_ticket", *OF_ONESELF)
 WITH_KEYS = ("issue_ticket", "get_person", "reveal_person", "find_persons", "export_person", "export_persons", "erase_persons")
@@ -164,7 +168,7 @@ class Mall:
         data = contract().load(payload)
         context = CallContext(self.regency, actor or self.actor("officer"), command_id)
         authorise(rule_of("ticketing", method), context, data)
-        read_only = method in ("get_ticket", "get_desk", "get_my_counter", "list_tickets", "get_site_hours", "get_person")
+        read_only = method in READS
         with self.database.regency_work(self.regency, context=context, read_only=read_only) as work:
             answer = commands.once(work, method, data, lambda: self._use(method, work, data))
             for event in work.emitted:

@@ -84,6 +84,9 @@ ALLOWED = {
     "exportPerson": "administrator",
     "erasePersons": "administrator",
     "exportPersons": "administrator",
+    "recordBreach": "administrator",
+    "listBreaches": "administrator auditor",
+    "getBreach": "administrator auditor",
 }
 CITIZENS = {"issueTicket", "submitSurvey"}
 """What citizens do without an account."""
