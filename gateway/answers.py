@@ -35,6 +35,8 @@ class Answer:
     content: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     media_type: str = JSON
+    cookies: tuple[str, ...] = ()
+    """Values of ``Set-Cookie``."""
 
 
 def encoded(content: Any) -> bytes:
@@ -44,6 +46,13 @@ def encoded(content: Any) -> bytes:
 
 def response_of(answer: Answer, *, cacheable: bool) -> Response:
     """Return the HTTP response of an operation; what is not ``cacheable`` may be kept by nobody."""
+    response = _response_of(answer, cacheable=cacheable and not answer.cookies)
+    for cookie in answer.cookies:
+        response.headers.add("Set-Cookie", cookie)
+    return response
+
+
+def _response_of(answer: Answer, *, cacheable: bool) -> Response:
     headers = {**_SECURITY, "Cache-Control": _REVALIDATE if cacheable else _PRIVATE, **answer.headers}
     if answer.content is None:
         response = Response(status=answer.status, headers=headers)

@@ -116,18 +116,26 @@ class PageSessions:
         """Begin a session, in place of any that the browser shows. Raises what the catalogue refuses."""
         proof = {"username": username, "password": password}
         visit = self.begun(request, self._ask("begin_page_session", proof, client, self._settings.command_deadline))
+        self.end_former(request, client)
+        return visit
+
+    def end_former(self, request: Request, client: str) -> None:
+        """End the session that a browser showed before it signed in: who planted it there is not signed in now."""
         former = self._shown(request)
         if former is not None:
             self.end(former[0], client, everywhere=False)
-        return visit
 
-    def end(self, credential: str, client: str, *, everywhere: bool) -> None:
-        """End the session, or all of the same account; nothing happens to one that is over."""
+    def end(self, credential: str, client: str, *, everywhere: bool) -> str | None:
+        """End the session, or all of the same account; return where to sign out as well. Nothing happens to one that is over."""
+        payload = {"credential": credential, "everywhere": everywhere}
         try:
-            self._ask("end_page_session", {"credential": credential, "everywhere": everywhere}, client, self._settings.command_deadline)
+            ended = self._ask("end_page_session", payload, client, self._settings.command_deadline)
         except DomainError as error:
             if error.code != "session_ended":
                 raise
+            return None
+        url: str | None = ended["logout_url"]
+        return url
 
     def check_own_page(self, request: Request) -> None:
         """Raise ``Refusal("csrf_refused")`` for what another page has a browser send."""
@@ -142,6 +150,15 @@ class PageSessions:
     def forgotten(self, request: Request) -> str:
         """Return the header that takes the cookie away."""
         return f"{self._cookie_name(request)}=; Max-Age=0{self._attributes(request)}"
+
+    def flow(self, request: Request) -> str | None:
+        """Return the note of a sign-in with an identity provider that this browser has begun."""
+        name = self._cookie_name(request)
+        return (request.cookies.get(f"{name}-flow") or None) if name is not None else None
+
+    def flow_cookie(self, request: Request, flow: str, seconds: int) -> str:
+        """Return the header that keeps such a note; no seconds take it away."""
+        return f"{self._cookie_name(request)}-flow={flow}; Max-Age={seconds}{self._attributes(request)}"
 
     def _shown(self, request: Request) -> tuple[str, str] | None:
         name = self._cookie_name(request)

@@ -18,5 +18,5 @@ def page_instead(route: Route, raw_path: str, refused: ProblemAnswer, language: 
     if refused.status != HTTPStatus.UNAUTHORIZED:
         return page_of_problem(refused.status, language, refused.headers)
     back = f"?next={quote(raw_path, safe='/')}" if route.method == "GET" else ""
-    taken_away = {name: value for name, value in refused.headers.items() if name == "Set-Cookie"}
-    return Answer(HTTPStatus.SEE_OTHER, None, {"Location": SIGN_IN + back, **taken_away})
+    taken_away = tuple(value for name, value in refused.headers.items() if name == "Set-Cookie")
+    return Answer(HTTPStatus.SEE_OTHER, None, {"Location": SIGN_IN + back}, cookies=taken_away)

@@ -100,6 +100,21 @@ AUTHENTICATION_ROUTES = (
     ),
     Route(
         method="GET",
+        path="/v1/auth/oidc",
+        operation_id="listIdentityProviders",
+        summary=Text("Penyedia akun untuk masuk (OpenID Connect)", "Identity providers to sign in with (OpenID Connect)"),
+        description=Text(
+            "Peramban memulai di `/sign-in/{id}` dan kembali dengan sesi halaman (cookie).",
+            "A browser begins at `/sign-in/{id}` and comes back with a page session (cookie).",
+        ),
+        tag=_TAG,
+        operation=operations.ask_service,
+        rpc=Rpc("catalog", "list_identity_providers", catalog.ListIdentityProviders),
+        answer=catalog.IdentityProviderList,
+        digested=True,
+    ),
+    Route(
+        method="GET",
         path="/.well-known/jwks.json",
         operation_id="getKeys",
         summary=Text("Kunci publik untuk memeriksa token akses (RFC 7517)", "Public keys that verify access tokens (RFC 7517)"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.pages import documentation, operations, signing_in
+from gateway.pages import documentation, operations, signing_in, signing_in_elsewhere
 from gateway.route import DEPRECATION_POLICY, Route, Text
 from services.contracts.authorisation import PUBLIC, SIGNED_IN, Rule
 
@@ -38,6 +38,18 @@ PAGE_ROUTES = (
     _page("/boards/{regency}/{site}", "showBoard", operations.board, Text("Papan antrean", "The board of a site")),
     _page("/sign-in", "showSignIn", signing_in.show, Text("Masuk", "Sign in")),
     _page("/sign-in", "signInOnPage", signing_in.sign_in, Text("Masuk", "Sign in"), method="POST"),
+    _page(
+        "/sign-in/{provider}",
+        "beginProviderSignIn",
+        signing_in_elsewhere.begin,
+        Text("Masuk dengan penyedia akun", "Sign in with an identity provider"),
+    ),
+    _page(
+        "/sign-in/{provider}/callback",
+        "finishProviderSignIn",
+        signing_in_elsewhere.finish,
+        Text("Kembali dari penyedia akun", "Back from an identity provider"),
+    ),
     _page("/account", "showAccount", signing_in.account, Text("Akun saya", "My account"), rule=SIGNED_IN),
     _page("/sign-out", "signOutOnPage", signing_in.sign_out, Text("Keluar", "Sign out"), method="POST", rule=SIGNED_IN),
     _page(

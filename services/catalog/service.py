@@ -4,7 +4,7 @@ from typing import Any
 
 from nameko.extensions import DependencyProvider
 
-from services.catalog.usecases import entities, loading, own_password, page_sessions, pairing, regencies, sessions
+from services.catalog.usecases import entities, identity, loading, own_password, page_sessions, pairing, regencies, sessions
 from services.catalog.usecases.snapshot import SNAPSHOT
 from services.chassis.context import CallContext
 from services.chassis.database import PlatformWork, UnitOfWork
@@ -41,6 +41,20 @@ class PageSessionsProvider(DependencyProvider):
         return self._sessions
 
 
+class IdentityProvidersProvider(DependencyProvider):
+    """The use cases of signing in with identity providers."""
+
+    def setup(self) -> None:
+        """Read their configuration; raises ``SettingsError`` for one that is unusable."""
+        configured = settings()
+        pages = page_sessions.PageSessions(configured, sessions.Sessions(configured))
+        self._providers = identity.IdentityProviders(configured, pages)
+
+    def get_dependency(self, worker_ctx: Any) -> identity.IdentityProviders:
+        """Hand them to a worker."""
+        return self._providers
+
+
 class CatalogService(Service):
     """Owner of regencies, sites, agencies, public services, counters, special hours, staff accounts and devices."""
 
@@ -48,6 +62,7 @@ class CatalogService(Service):
     snapshot = SNAPSHOT
     sessions = SessionsProvider()
     page_sessions = PageSessionsProvider()
+    identity_providers = IdentityProvidersProvider()
 
     @platform_query(contracts.ListRegencies)
     def list_regencies(self, work: PlatformWork, data: Data) -> Data:
@@ -93,7 +108,22 @@ class CatalogService(Service):
     @direct_call(contracts.EndPageSession)
     def end_page_session(self, context: CallContext, data: Data) -> Data:
         """End a browser's session."""
-        return self.page_sessions.sign_out(self.database, context, data)
+        return self.identity_providers.sign_out(self.database, context, data)
+
+    @direct_call(contracts.ListIdentityProviders)
+    def list_identity_providers(self, context: CallContext, data: Data) -> Data:
+        """The identity providers."""
+        return self.identity_providers.listed(context)
+
+    @direct_call(contracts.BeginProviderSignIn)
+    def begin_provider_sign_in(self, context: CallContext, data: Data) -> Data:
+        """Begin to sign in with one."""
+        return self.identity_providers.begin(data)
+
+    @direct_call(contracts.FinishProviderSignIn)
+    def finish_provider_sign_in(self, context: CallContext, data: Data) -> Data:
+        """Finish it."""
+        return self.identity_providers.finish(self.database, context, data)
 
     @direct_call(contracts.SetPassword)
     def set_password(self, context: CallContext, data: Data) -> Data:

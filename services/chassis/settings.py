@@ -25,7 +25,7 @@ ADJUSTABLE = frozenset(
     {
         *("MPP_HTTP_HOST", "MPP_HTTP_PORT", "MPP_LOG_LEVEL", "MPP_LOG_FORMAT", "MPP_COMMAND_DEADLINE_SECONDS", "MPP_ANONYMOUS_RATE"),
         *("MPP_LOGIN_RATE", "MPP_ACCESS_TOKEN_SECONDS", "MPP_MAX_BODY_BYTES", "MPP_TRUSTED_PROXIES"),
-        *("MPP_PAGE_IDLE_SECONDS", "MPP_CORS_ORIGINS"),
+        *("MPP_PAGE_IDLE_SECONDS", "MPP_CORS_ORIGINS", "MPP_OIDC_PROVIDERS"),
         *("MPP_MOST_STREAMS", "MPP_MOST_STREAMS_PER_CLIENT", "MPP_EVENT_LOG_MONTHS", "MPP_AUDIT_MONTHS"),
         *("MPP_SMTP_URL", "MPP_MAIL_FROM", "MPP_PUBLIC_URL", "MPP_SUBSCRIPTION_RETENTION_DAYS"),
         *("MPP_WEBHOOK_ALLOWED_NETWORKS", "MPP_WEBHOOK_ALLOW_HTTP"),
@@ -35,6 +35,7 @@ ADJUSTABLE = frozenset(
 
 _PLACED = re.compile(r"([a-z][a-z0-9-]*)=([A-Za-z0-9._-]+:[0-9]{1,5})")
 _DATABASE_URL = re.compile(r"MPP_([A-Z]+)_DATABASE_URL")
+_OIDC_SECRET = "MPP_OIDC_SECRET_"  # noqa: S105 - how variables begin
 _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?P<port>:[1-9][0-9]{0,4})?")
 _RATE = re.compile(r"[1-9][0-9]{0,6}/(second|minute|hour|day)")
 
@@ -66,6 +67,10 @@ class Settings:
     """A browser that nobody used for so long is signed out: counters' computers are shared, and left."""
     cors_origins: tuple[str, ...] = ()
     """Frontends on other hosts whose scripts may call the API, such as ``https://antrean.example.id``."""
+    oidc_providers: str = ""
+    """The file that describes identity providers; none when empty."""
+    oidc_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Client secrets by the provider's id."""
     ticket_token_secret: str = ""
     log_level: str = "INFO"
     log_format: str = "json"
@@ -118,6 +123,12 @@ class Settings:
             access_token_seconds=_integer(environ, "MPP_ACCESS_TOKEN_SECONDS", 600, 10, 28_800),
             page_idle_seconds=_integer(environ, "MPP_PAGE_IDLE_SECONDS", 1_800, 60, 43_200),
             cors_origins=_origins(environ),
+            oidc_providers=environ.get("MPP_OIDC_PROVIDERS", ""),
+            oidc_secrets={
+                name.removeprefix(_OIDC_SECRET).lower().replace("_", "-"): secret
+                for name, secret in environ.items()
+                if name.startswith(_OIDC_SECRET) and secret
+            },
             ticket_token_secret=_secret(environ, "MPP_TICKET_TOKEN_SECRET"),
             log_level=_choice(environ, "MPP_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=_choice(environ, "MPP_LOG_FORMAT", "json", ("json", "console")),
@@ -153,7 +164,9 @@ class Settings:
                 f"{', '.join(foreign)}: this shell is set up for another deployment, but `mpp up` brings servers and secrets of its own."
                 f" Unset it here (unset {' '.join(foreign)}), or run the parts of that deployment with `mpp run`."
             )
-        return cls.from_environment({**own, **{name: environ[name] for name in ADJUSTABLE & environ.keys()}})
+        return cls.from_environment(
+            {**own, **{name: environ[name] for name in environ if name in ADJUSTABLE or name.startswith(_OIDC_SECRET)}}
+        )
 
     def database_url(self, service: str) -> str:
         """Return the login URL of a service; raises :class:`SettingsError` when it is not set."""

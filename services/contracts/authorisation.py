@@ -24,6 +24,10 @@ ROLES: Final = ("kiosk", "display", "officer", "front_desk", "supervisor", "admi
 """Every role that an access token can carry."""
 
 
+ROLES_OF_PEOPLE: Final = ("officer", "front_desk", "supervisor", "administrator", "auditor")
+"""Those of a regency that an identity provider may give: devices and programs have no account there, and operators sign in here."""
+
+
 class Scope(StrEnum):
     """How much of its regency a rule opens to a caller who is bound to a part of it."""
 
@@ -102,6 +106,8 @@ _CATALOG = {
     **dict.fromkeys(("create_code", "pair_device"), _ADMINISTRATORS),
     **dict.fromkeys(("load_regency", "get_token_state"), _INTERNAL),
     **dict.fromkeys(("begin_page_session", "renew_page_session", "end_page_session"), _INTERNAL),  # a gateway, for a browser
+    **dict.fromkeys(("begin_provider_sign_in", "finish_provider_sign_in"), _INTERNAL),
+    "list_identity_providers": PUBLIC,
 }
 
 _TICKETING = {

@@ -129,7 +129,7 @@ def elsewhere() -> Iterator[Callable[[str], str]]:
             """Keep quiet."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
 
     def serve(html: str) -> str:
         content["html"] = html

@@ -9,8 +9,8 @@ from pathlib import Path
 OPERATIONS = Path(__file__).resolve().parents[2] / "deploy" / "operations"
 PAGES = sorted(page.stem for page in OPERATIONS.glob("*.md"))
 
-LANGUAGES = {"sh", "promql", "cron"}
-"""Each of them is run or compared by a test; a block in another language would be run by nobody."""
+LANGUAGES = {"sh", "promql", "cron", "yaml", "text"}
+"""Each of them is run, read or compared by a test; a block in another language would be run by nobody."""
 
 _BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 

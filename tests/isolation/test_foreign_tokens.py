@@ -148,6 +148,7 @@ def test_the_operator_acts_for_every_regency(deployed_platform: DeployedPlatform
 OF_NO_REGENCY = {
     *("list_regencies", "get_regency", "sign_in", "refresh_session", "sign_out", "set_password", "begin_pairing", "claim_pairing"),
     *("get_token_state", "stream_heads", "begin_page_session", "renew_page_session", "end_page_session"),
+    *("list_identity_providers", "begin_provider_sign_in", "finish_provider_sign_in"),
 }
 
 

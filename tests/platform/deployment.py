@@ -240,6 +240,18 @@ class DeployedPlatform:
         with self._part(part, next(self._replicas)) as process:
             yield process
 
+    @contextmanager
+    def catalog_with(self, **environment: str) -> Iterator[None]:
+        """The catalogue configured otherwise for a while; it is started anew, before and after."""
+        former = self.catalog
+        former.stop()
+        try:
+            with self._part("catalog", 1, **environment) as self.catalog:
+                yield
+        finally:
+            self.catalog = former
+            former.start()
+
     def wait_ready(self, within: float = 40.0) -> float:
         """Wait until every process says that it is ready; return how many seconds it took."""
         started = time.monotonic()

@@ -33,6 +33,10 @@ class PageBrowser:
         """Look at a page, or ask the API."""
         return self._client.get(path, headers=headers)
 
+    def come_back(self, path: str, parameters: dict[str, str]) -> httpx.Response:
+        """Follow the redirect of another site."""
+        return self._client.get(path, params=parameters, headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})
+
     def submit(self, path: str, fields: dict[str, str], **headers: str) -> httpx.Response:
         """Send a form of ours."""
         return self._client.post(path, data=fields, headers={"Origin": self.origin, "Sec-Fetch-Site": "same-origin", **headers})

@@ -44,11 +44,18 @@ class Session:
     ended_at: datetime | None = None
     page: bool = False
     """Of a browser: carried on by its gateway with a credential that stays the same, never with refresh tokens."""
+    provider: str | None = None
+    """The identity provider with which it began; ``None`` for a password."""
 
 
-def begun(account: str, role: str, now: datetime, identifier: uuid.UUID | None = None, *, page: bool = False) -> Session:
+def begun(account: str, role: str, now: datetime, identifier: uuid.UUID | None = None) -> Session:
     """Return a new session."""
-    return Session(identifier or uuid.uuid4(), account, 1, now, now + lasting(role), page=page)
+    return Session(identifier or uuid.uuid4(), account, 1, now, now + lasting(role))
+
+
+def begun_on_page(account: str, role: str, now: datetime, provider: str | None = None, longest: timedelta = DEVICE_SESSION) -> Session:
+    """Return a new session of a browser, which lasts ``longest`` at most."""
+    return Session(uuid.uuid4(), account, 1, now, now + min(lasting(role), longest), page=True, provider=provider)
 
 
 def lasting(role: str) -> timedelta:
@@ -125,7 +132,8 @@ def _genuine(secrets: Sequence[bytes], text: str, length: int, use: bytes) -> tu
     except (binascii.Error, ValueError):
         return None
     body, mac = raw[:length], raw[length:]
-    genuine = len(raw) == length + _MAC_BYTES and any(hmac.compare_digest(mac, _mac(secret, regency, body, use)) for secret in secrets)
+    whole = len(raw) == length + _MAC_BYTES and _encoded(raw) == rest  # one text for each, also in the bits that no byte uses
+    genuine = whole and any(hmac.compare_digest(mac, _mac(secret, regency, body, use)) for secret in secrets)
     return (regency, body) if genuine else None
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Identity,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -168,6 +169,7 @@ def _sessions(where: MetaData) -> Table:
         Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
         Column("ended_at", TIMESTAMP(timezone=True)),
         Column("page", Boolean, nullable=False),
+        Column("provider", Text),
     )
 
 
@@ -187,6 +189,16 @@ def _failures(where: MetaData) -> Table:
 
 sign_in_failure = _failures(REGENCY)
 operator_sign_in_failure = _failures(PLATFORM)
+
+# Who signs in with an identity provider. What it calls them may be a NIK: a slow hash is kept, nothing else.
+identity = Table(
+    "identity",
+    REGENCY,
+    Column("provider", Text, primary_key=True),
+    Column("hash", LargeBinary, primary_key=True),
+    Column("account", Id, nullable=False),
+    Column("linked_at", TIMESTAMP(timezone=True), nullable=False),
+)
 
 one_time_code = Table(
     "one_time_code",

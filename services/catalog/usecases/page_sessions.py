@@ -36,9 +36,18 @@ class PageSessions:
             attempts.forget(work, found.subject)
             return self.begin(work, regency, found)
 
-    def begin(self, work: UnitOfWork | PlatformWork, regency: str, found: Credentials) -> dict[str, Any]:
-        """Begin a session for somebody who was proven; `account_not_valid` outside of the account's days."""
-        return self._shown(regency, found, begun(work, found, page=True), work.now)
+    def begin(
+        self,
+        work: UnitOfWork | PlatformWork,
+        regency: str,
+        found: Credentials,
+        provider: str | None = None,
+        longest: timedelta = domain.STAFF_SESSION,
+    ) -> dict[str, Any]:
+        """Begin a session for somebody who was proven, here or by a provider; `account_not_valid` outside of the account's days."""
+        lasting = domain.DEVICE_SESSION if provider is None else longest
+        session = domain.begun_on_page(found.subject, found.role, work.now, provider, lasting)
+        return self._shown(regency, found, begun(work, session, found), work.now)
 
     def renew(self, database: Database, context: CallContext, data: Mapping[str, Any]) -> dict[str, Any]:
         """A new access token for the holder of a credential; `session_ended` when idle for too long, expired or ended.
@@ -58,8 +67,8 @@ class PageSessions:
                 end(work, regency, session.account, session.id)
         raise CatalogError("session_ended")
 
-    def sign_out(self, database: Database, context: CallContext, data: Mapping[str, Any]) -> dict[str, Any]:
-        """End the session of a credential, or all sessions of its account."""
+    def sign_out(self, database: Database, context: CallContext, data: Mapping[str, Any]) -> tuple[int, str | None]:
+        """End the session of a credential, or all sessions of its account; return how many, and the provider that it began with."""
         regency, identifier = self._read(data["credential"])
         with work_of(database, context, regency) as work:
             session = store.locked(work, identifier)
@@ -68,8 +77,7 @@ class PageSessions:
             found = found_in(work, session.account)
             actor = Actor(session.account, found.role if found else "unknown")
             audited(work, context, "sign_out", actor, None, str(session.id))
-            ended = end(work, regency, session.account, None if data["everywhere"] else identifier)
-            return {"ended": ended, "logout_url": None}
+            return end(work, regency, session.account, None if data["everywhere"] else identifier), session.provider
 
     def _read(self, credential: str) -> tuple[str, Any]:
         read = domain.read_page_credential(self._sessions.keys.refresh_secrets, credential)

@@ -44,7 +44,7 @@ class Sessions:
 
     def begin(self, work: UnitOfWork | PlatformWork, regency: str, found: Credentials) -> dict[str, Any]:
         """Begin a session for somebody who was proven; `account_not_valid` outside of the account's days."""
-        return self.tokens(regency, found, begun(work, found), work.now)
+        return self.tokens(regency, found, begun(work, domain.begun(found.subject, found.role, work.now), found), work.now)
 
     def refresh(self, database: Database, context: CallContext, data: Mapping[str, Any]) -> dict[str, Any]:
         """New tokens for the holder of a session's newest refresh token; `session_ended` otherwise.
@@ -141,9 +141,8 @@ class Sessions:
         return self.keys.sign(claims), max(1, int(lifetime.total_seconds()))
 
 
-def begun(work: UnitOfWork | PlatformWork, found: Credentials, *, page: bool = False) -> Session:
+def begun(work: UnitOfWork | PlatformWork, session: Session, found: Credentials) -> Session:
     """Store a new session of somebody who was proven."""
-    session = domain.begun(found.subject, found.role, work.now, page=page)
     store.add(work, session)
     audited(work, work.context, "sign_in", Actor(found.subject, found.role), None, str(session.id))
     return session

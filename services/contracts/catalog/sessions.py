@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from services.contracts.catalog.entities import MOST_VERSIONS
-from services.contracts.schema import Choice, ContractSchema, ListOf, Part, Password, Text, TrueOrFalse, WholeNumber
-from services.contracts.values import AccountId, Opaque
+from services.contracts.schema import Choice, ContractSchema, ListOf, Part, Password, PlainText, Text, TrueOrFalse, WholeNumber
+from services.contracts.values import AccountId, Opaque, Slug
 
 LONGEST_LIFE = 366 * 86_400
 """Seconds; no session lasts longer."""
@@ -66,6 +66,55 @@ class PageSessionEnded(ContractSchema):
 
     ended = WholeNumber(0, 1_000_000, required=True)
     logout_url = Opaque(2000, required=True, allow_none=True)
+
+
+class ListIdentityProviders(ContractSchema):
+    """With which identity providers people may sign in."""
+
+
+class IdentityProvider(ContractSchema):
+    """An identity provider (OpenID Connect): its `name` in the caller's language, and the regencies in which it signs people in. A browser
+    begins at `/sign-in/{id}`."""
+
+    id = Slug(required=True)
+    name = PlainText(80, required=True)
+    regencies = ListOf(Slug(), most=1_000, required=True)
+
+
+class IdentityProviderList(ContractSchema):
+    """All of them."""
+
+    items = ListOf(Part(IdentityProvider), most=1_000, required=True)
+
+
+class BeginProviderSignIn(ContractSchema):
+    """Begin to sign in with an identity provider. `next`: where in our pages the person wanted to go."""
+
+    provider = Slug(required=True)
+    next = Opaque(400, allow_none=True, load_default=None)
+
+
+class ProviderSignInBegun(ContractSchema):
+    """`url` is where the browser goes; `flow` is a sealed note that it keeps, as proof that this browser began."""
+
+    url = Opaque(4_000, required=True)
+    flow = Opaque(3_000, required=True)
+
+
+class FinishProviderSignIn(ContractSchema):
+    """Finish it with what the provider has sent back: `code`, `state` and `issuer` (RFC 9207)."""
+
+    provider = Slug(required=True)
+    flow = Opaque(3_000, required=True)
+    code = Opaque(2_000, required=True)
+    state = Opaque(200, required=True)
+    issuer = Opaque(500, allow_none=True, load_default=None)
+
+
+class ProviderSignedIn(PageSession):
+    """The browser's session, and where the person wanted to go."""
+
+    next = Opaque(400, required=True, allow_none=True)
 
 
 class EndSessions(ContractSchema):

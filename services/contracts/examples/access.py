@@ -48,6 +48,26 @@ ACCESS: dict[str, dict[str, Any]] = {
     "renew_page_session": {"credential": PAGE_CREDENTIAL},
     "end_page_session": {"credential": PAGE_CREDENTIAL, "everywhere": False},
     "page_session_ended": {"ended": 1, "logout_url": None},
+    "list_identity_providers": {},
+    "identity_provider_list": {
+        "items": [{"id": "sso-lampung-timur", "name": "Akun Pegawai Lampung Timur", "regencies": ["lampung-timur"]}]
+    },
+    "begin_provider_sign_in": {"provider": "sso-lampung-timur", "next": "/account"},
+    "provider_sign_in_begun": {"url": "https://sso.lampungtimurkab.example/authorize?client_id=mpp", "flow": "gAAAAABkZmxvdw"},
+    "finish_provider_sign_in": {
+        "provider": "sso-lampung-timur",
+        "flow": "gAAAAABkZmxvdw",
+        "code": "SplxlOBeZQQYbYS6WxSbIA",
+        "state": "af0ifjsldkj",
+        "issuer": "https://sso.lampungtimurkab.example",
+    },
+    "provider_signed_in": {
+        "credential": PAGE_CREDENTIAL,
+        "access_token": "eyJhbGciOiJFZERTQSIsImtpZCI6IjVmM2IxYzJkIn0.eyJzdWIiOiJvZmZpY2VyQGxhbXB1bmctdGltdXIifQ.c2lnbmF0dXJl",
+        "expires_in": 600,
+        "ends_in": 43_200,
+        "next": "/account",
+    },
     "page_session": {
         "credential": PAGE_CREDENTIAL,
         "access_token": "eyJhbGciOiJFZERTQSIsImtpZCI6IjVmM2IxYzJkIn0.eyJzdWIiOiJvZmZpY2VyQGxhbXB1bmctdGltdXIifQ.c2lnbmF0dXJl",

@@ -56,7 +56,9 @@ class Hall:
 
     def leave(self, page: dict[str, Any], *, everywhere: bool = False) -> int:
         data = contracts.EndPageSession().load({"credential": page["credential"], "everywhere": everywhere})
-        return int(self.pages.sign_out(self.database, CallContext(None, SYSTEM), data)["ended"])
+        ended, provider = self.pages.sign_out(self.database, CallContext(None, SYSTEM), data)
+        assert provider is None
+        return ended
 
     def sign_in(self, name: str = "sari") -> dict[str, Any]:
         username = name if "@" in name else f"{name}@{self.regency}"

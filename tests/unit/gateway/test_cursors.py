@@ -96,5 +96,5 @@ def test_what_was_sealed_opens_again():
 
 def test_every_list_of_what_may_grow_has_pages():
     grow = {route.operation_id for route in ROUTES if route.operation_id.startswith("list") and not route.paged}
-    # As many regencies as the state has, as many streams as sites; events are read by their sequence (`after`).
-    assert grow == {"listRegencies", "listEventStreams", "listEvents"}
+    # As many regencies as the state has, as many streams as sites, a provider or two; events are read by their sequence (`after`).
+    assert grow == {"listRegencies", "listEventStreams", "listEvents", "listIdentityProviders"}
