@@ -70,6 +70,12 @@ faults: install-dev ## Disturb the running platform in every way there is: the t
 fuzz: install-dev ## Send random requests to every operation, as every role: the thorough form of the API's conformance test
 	@exec $(BIN)/python -m pytest tests/e2e/test_api_conformance.py $(ARGS)
 
+# Half an hour unless SECONDS says otherwise.
+SECONDS ?= 1800
+.PHONY: fuzz-long
+fuzz-long: install-dev ## Send requests made up at random for SECONDS (1800): no answer 5xx, none that the document does not know
+	@exec env FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/e2e/test_api_conformance.py -k "random or survived" -s $(ARGS)
+
 .PHONY: restore-drill
 restore-drill: install-dev ## Bring a backup of everything back on bare servers and go on there: the thorough form of the test of backups
 	@exec $(BIN)/python -m pytest tests/e2e/test_backup.py $(ARGS)

@@ -118,6 +118,8 @@ class Application:
         request, limits = exchange.request, self._surroundings.limits
         client = client_of(request, self._surroundings.settings.trusted_proxies)
         found = self._find(exchange)
+        if not isinstance(found, Exception) and not found.route.infrastructure:
+            _check_host(request, self._surroundings.settings.allowed_hosts)
         if not isinstance(found, Exception):
             exchange.route = found.route
             exchange.headers.update(found.route.notice)
@@ -182,6 +184,13 @@ class Application:
             return self._router.find(exchange.method, exchange.raw_path)
         except Refusal as refusal:
             return refusal
+
+
+def _check_host(request: Request, allowed: tuple[str, ...]) -> None:
+    """Refuse a request for a name that is not ours, where it is said which are; who watches the process comes by its address."""
+    name = request.headers.get("Host", "")
+    if allowed and re.sub(r":[0-9]*$", "", name).lower() not in allowed:
+        raise Refusal("host_unknown")
 
 
 def _asks_what_is_allowed(exchange: Exchange) -> bool:

@@ -12,7 +12,7 @@ from eventlet import wsgi
 MOST_BYTES_TO_DRAIN = 65_536
 """An unread rest of this size is cheaper to read than a new connection is to make."""
 
-_CHUNK_SIZE = re.compile(rb"(?P<size>[0-9A-Fa-f]{1,8})[ \t]*(;[\t\x20-\x7e]*)?\r?\n")
+_CHUNK_SIZE = re.compile(rb"(?P<size>[0-9A-Fa-f]{1,8})[ \t]*(;[\t\x20-\x7e]*)?\r\n")
 _LONGEST_CHUNK_LINE = 256
 _MOST_TRAILER_LINES = 20
 
@@ -83,7 +83,7 @@ class BodyStream(wsgi.Input):
         if not block:
             raise ConnectionAbortedError("the client left in the middle of the body")
         self.chunk_length -= len(block)
-        if self.chunk_length == 0 and self.rfile.readline(3) not in (b"\r\n", b"\n"):
+        if self.chunk_length == 0 and self.rfile.readline(3) != b"\r\n":
             raise ValueError("a chunk is longer than announced")
         return block
 
@@ -96,8 +96,8 @@ class BodyStream(wsgi.Input):
     def _skip_trailers(self) -> None:
         for _ in range(_MOST_TRAILER_LINES):
             line = self.rfile.readline(_LONGEST_CHUNK_LINE)
-            if line in (b"\r\n", b"\n"):
+            if line == b"\r\n":
                 return
-            if not line.endswith(b"\n"):
+            if not line.endswith(b"\r\n"):
                 break
         raise ValueError("trailers do not end")

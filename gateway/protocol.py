@@ -30,12 +30,15 @@ LONGEST_HEADER_LINE = 8_192
 MOST_HEADER_BYTES = 32_768
 SECONDS_FOR_HEADERS = 15
 SECONDS_FOR_BODY = 20
+SECONDS_FOR_ANSWER = 60
+"""A client that takes an answer of known length byte by byte holds a connection for no longer. (Streams have their own rules.)"""
 SECONDS_TO_LINGER = 5
 MOST_LINGERING_BYTES = 16 * 1024 * 1024
 
-_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} (?P<target>[\x21-\x7e]+) HTTP/1\.[01]\r?\n")
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} (?P<target>[\x21-\x7e]+) HTTP/1\.[01]\r\n")
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_HOST = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])?(:[0-9]{1,5})?")
 _CONTENT_LENGTH = re.compile(r"[0-9]{1,15}")
 _SINGLE = ("Content-Length", "Transfer-Encoding", "Host", "Origin", "Authorization", "Cookie", "Content-Type", "Idempotency-Key",
            "If-Match", "Ticket-Token")  # fmt: skip
@@ -68,6 +71,8 @@ class HeaderLines:
             raise RefusedRequest("headers_too_large")
         if not line.endswith(b"\n"):
             raise ConnectionAbortedError("the client left in the middle of the headers")
+        if not line.endswith(b"\r\n"):  # a proxy may have seen one line where we see two
+            raise RefusedRequest("header_invalid")
         return line
 
 
@@ -77,6 +82,7 @@ class HttpConnection(wsgi.HttpProtocol):
     headers: HTTPMessage
     rfile: Any
     language = INDONESIAN
+    _sending: eventlet.Timeout | None = None
     lingers = False
     """Whether the client may still be sending: what it sends is read and dropped before the connection closes,
     because a reset would take the answer away from it."""
@@ -102,7 +108,7 @@ class HttpConnection(wsgi.HttpProtocol):
     def _read_head(self) -> bool:
         self.language = INDONESIAN
         self.raw_requestline = self.rfile.readline(LONGEST_REQUEST_LINE + 1)
-        if self.raw_requestline in (b"\r\n", b"\n"):  # RFC 9112, section 2.2: ignore one empty line before a request
+        if self.raw_requestline == b"\r\n":  # RFC 9112, section 2.2: ignore one empty line before a request
             self.raw_requestline = self.rfile.readline(LONGEST_REQUEST_LINE + 1)
         if not self.raw_requestline:
             return False
@@ -137,6 +143,9 @@ class HttpConnection(wsgi.HttpProtocol):
             self.close_connection = True
         finally:
             self.server.outstanding_requests -= 1
+            if self._sending is not None:
+                self._sending.cancel()
+                self._sending = None
 
     def get_environ(self) -> dict[str, Any]:
         """Return the WSGI environment, with a body stream that is strict and has a deadline."""
@@ -159,6 +168,8 @@ class HttpConnection(wsgi.HttpProtocol):
                 pass  # eventlet reads the rest, and the connection lives on
             elif not body.is_at_end():
                 self.close_connection = self.lingers = True
+            if any(name == "Content-Length" for name, _ in headers):
+                self._sending = eventlet.Timeout(SECONDS_FOR_ANSWER, TimeoutError("the client takes its answer too slowly"))
             if self.server.is_stopping or ("Content-Type", EVENT_STREAM) in headers:  # a stream's end ends its connection
                 self.close_connection = True
             return start_response(status, headers, exc_info)
@@ -214,6 +225,8 @@ def check_headers(headers: HTTPMessage, version: str) -> None:
         if not _FIELD_VALUE.fullmatch(value):
             raise RefusedRequest("header_invalid", name)
     if version == "HTTP/1.1" and "Host" not in headers:
+        raise RefusedRequest("header_invalid", "Host")
+    if not _HOST.fullmatch(headers.get("Host", "")):
         raise RefusedRequest("header_invalid", "Host")
     repeated = next((name for name in _SINGLE if len(headers.get_all(name, ())) > 1), None)
     if repeated is not None:

@@ -21,7 +21,8 @@ BACKLOG = 2_048
 """Connections that wait for ``accept``. With 50, 2,000 clients at once needed 13 to 31 s to connect."""
 
 MOST_CONNECTIONS = 10_000
-"""Open connections of one gateway; further ones wait in the backlog."""
+"""Open connections of one gateway. When a further one comes, the one that has been idle for longest makes room; where none is, it waits
+in the backlog for one of the limits in time that each has: for its headers, its body, its answer."""
 
 KEEP_ALIVE_SECONDS = 60
 SOCKET_SECONDS = 15
@@ -97,11 +98,20 @@ class HttpServer:
                     log.warning("http_out_of_files", connections=len(self._connections))
                 eventlet.sleep(_PAUSE_WHEN_FULL if error.errno in _OUT_OF_FILES else 0)
                 continue
+            if self._pool.free() <= 0:
+                self._make_room()
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             state = [address, connection, wsgi.STATE_IDLE]
             self._connections[id(state)] = state
             HTTP_CONNECTIONS.inc()
             self._pool.spawn_n(self._serve, state)
+
+    def _make_room(self) -> None:
+        """Close the connection that came first among those on which nothing happens."""
+        longest = next((state for state in self._connections.values() if state[2] == wsgi.STATE_IDLE), None)
+        if longest is not None:
+            longest[2] = wsgi.STATE_CLOSE
+            _shut(longest[1])
 
     def _serve(self, state: list[Any]) -> None:
         try:

@@ -23,7 +23,7 @@ def problem_codes(route: Route) -> frozenset[str]:
 def _of_any_request(route: Route) -> Iterator[str]:
     yield from ("header_invalid", "uri_too_long", "headers_too_large", "token_invalid", "unexpected")
     if not route.infrastructure:
-        yield from ("rate_limited", "not_acceptable")
+        yield from ("rate_limited", "not_acceptable", "host_unknown")
     if route.costly:
         yield "rate_limited"
     if route.path_parameters:

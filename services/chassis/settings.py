@@ -25,7 +25,7 @@ ADJUSTABLE = frozenset(
     {
         *("MPP_HTTP_HOST", "MPP_HTTP_PORT", "MPP_LOG_LEVEL", "MPP_LOG_FORMAT", "MPP_COMMAND_DEADLINE_SECONDS", "MPP_ANONYMOUS_RATE"),
         *("MPP_LOGIN_RATE", "MPP_ACCESS_TOKEN_SECONDS", "MPP_MAX_BODY_BYTES", "MPP_TRUSTED_PROXIES"),
-        *("MPP_PAGE_IDLE_SECONDS", "MPP_CORS_ORIGINS", "MPP_OIDC_PROVIDERS"),
+        *("MPP_PAGE_IDLE_SECONDS", "MPP_CORS_ORIGINS", "MPP_OIDC_PROVIDERS", "MPP_ALLOWED_HOSTS"),
         *("MPP_MOST_STREAMS", "MPP_MOST_STREAMS_PER_CLIENT", "MPP_EVENT_LOG_MONTHS", "MPP_AUDIT_MONTHS"),
         *("MPP_SMTP_URL", "MPP_MAIL_FROM", "MPP_PUBLIC_URL", "MPP_SUBSCRIPTION_RETENTION_DAYS"),
         *("MPP_WEBHOOK_ALLOWED_NETWORKS", "MPP_WEBHOOK_ALLOW_HTTP"),
@@ -37,6 +37,7 @@ _PLACED = re.compile(r"([a-z][a-z0-9-]*)=([A-Za-z0-9._-]+:[0-9]{1,5})")
 _DATABASE_URL = re.compile(r"MPP_([A-Z]+)_DATABASE_URL")
 _OIDC_SECRET = "MPP_OIDC_SECRET_"  # noqa: S105 - how variables begin
 _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?P<port>:[1-9][0-9]{0,4})?")
+_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,252}[a-z0-9])?|\[[0-9a-f:.]+\]")
 _RATE = re.compile(r"[1-9][0-9]{0,6}/(second|minute|hour|day)")
 
 
@@ -65,6 +66,8 @@ class Settings:
     access_token_seconds: int = 600
     page_idle_seconds: int = 1_800
     """A browser that nobody used for so long is signed out: counters' computers are shared, and left."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names under which the gateway answers; every name when empty."""
     cors_origins: tuple[str, ...] = ()
     """Frontends on other hosts whose scripts may call the API, such as ``https://antrean.example.id``."""
     oidc_providers: str = ""
@@ -122,6 +125,7 @@ class Settings:
             token_secrets=_secrets(environ, "MPP_TOKEN_SECRET"),
             access_token_seconds=_integer(environ, "MPP_ACCESS_TOKEN_SECONDS", 600, 10, 28_800),
             page_idle_seconds=_integer(environ, "MPP_PAGE_IDLE_SECONDS", 1_800, 60, 43_200),
+            allowed_hosts=_hosts(environ),
             cors_origins=_origins(environ),
             oidc_providers=environ.get("MPP_OIDC_PROVIDERS", ""),
             oidc_secrets={
@@ -293,6 +297,15 @@ def _placement(environ: Mapping[str, str]) -> dict[str, str]:
             raise SettingsError(f"MPP_DATABASE_PLACEMENT: {entry!r} is not regency=host:port.")
         placement[match[1]] = match[2]
     return placement
+
+
+def _hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Read names of hosts, without ports; compared in lower case."""
+    hosts = tuple(part.strip().lower() for part in environ.get("MPP_ALLOWED_HOSTS", "").split(",") if part.strip())
+    for host in hosts:
+        if not _HOST_NAME.fullmatch(host):
+            raise SettingsError(f"MPP_ALLOWED_HOSTS: {host!r} is no name of a host such as antrean.example.go.id (no port, no wildcard).")
+    return hosts
 
 
 def _origins(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -10,13 +10,16 @@ import functools
 import re
 import zoneinfo
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from marshmallow import ValidationError, validate
 
 from services.contracts.field_rules import Message
 from services.contracts.telephone import e164
+
+_FARTHEST_OFFSET = timedelta(hours=16)
+"""From here on PostgreSQL refuses an offset; those of the world lie between -12:00 and +14:00."""
 
 _CONTROL = r"\u0000-\u001f\u007f-\u009f"
 _CONTROL_BUT_NEWLINE = r"\u0000-\u0009\u000b-\u001f\u007f-\u009f"
@@ -122,10 +125,11 @@ def _is_partial_date(value: str) -> bool:
 
 def _is_instant(value: str) -> bool:
     try:
-        datetime.fromisoformat(value).astimezone(UTC)
+        instant = datetime.fromisoformat(value)
+        instant.astimezone(UTC)
     except (ValueError, OverflowError):  # the first and last hours of the calendar have no UTC
         return False
-    return True
+    return abs(instant.utcoffset() or timedelta(0)) < _FARTHEST_OFFSET
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,6 +33,10 @@ STREAMS = [route.operation_id for route in ROUTES if route.streams]
 """Answers without an end: schemathesis would wait for it. Their own tests look at them."""
 
 SEED = 20250611
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
+"""How long requests are made up at random, by all callers together."""
+
+CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 METHODS = {"get", "post", "put", "patch", "delete"}
 TRIAL = Hall("uji-coba", "sangatta", ("PTS-INF", "UMK-INF"), ("sangatta-01", "sangatta-02"))
 """A regency in which anything may be broken."""
@@ -67,13 +72,15 @@ def nothing_but_the_regency(existing: dict[str, Any]) -> dict[str, Any]:
     return {**existing, "names": {}, "ids": {}}
 
 
-def walk(platform: DeployedPlatform, account: str | None, phase: str, checks: str, examples: int, existing: dict[str, Any]) -> str:
-    """Run schemathesis over all operations; return its summary, or fail with its report."""
+def schemathesis(
+    platform: DeployedPlatform, account: str | None, phases: str, checks: str, existing: dict[str, Any], *options: str, seconds: float = 240
+) -> str:
+    """Run schemathesis; return what it prints, or fail with that."""
     address = f"http://127.0.0.1:{platform.http_ports[0]}/openapi.json"
     command = [
-        str(Path(sys.executable).with_name("schemathesis")), "--no-color", "run", address,
-        "--checks", checks, "--phases", phase, "--max-examples", str(examples), "--seed", str(SEED),
-        "--continue-on-failure", "--suppress-health-check", "all", "--warnings", "off", "--output-truncate", "false",
+        str(Path(sys.executable).with_name("schemathesis")), "--no-color", "--config-file", str(CONFIGURATION),
+        "run", address, "--checks", checks, "--phases", phases,
+        "--continue-on-failure", "--suppress-health-check", "all", "--warnings", "off", "--output-truncate", "false", *options,
     ]  # fmt: skip
     for operation in STREAMS:
         command += ["--exclude-operation-id", operation]
@@ -82,17 +89,23 @@ def walk(platform: DeployedPlatform, account: str | None, phase: str, checks: st
     hooks = {"SCHEMATHESIS_HOOKS": "tests.e2e.schemathesis_hooks", "EXISTING": json.dumps(existing)}
     variables = {"COLUMNS": "200", "PYTHONPATH": str(CHECKOUT), **hooks}
     done = subprocess.run(
-        command, cwd=platform.folder, env={**os.environ, **variables}, capture_output=True, text=True, timeout=240, check=False
+        command, cwd=platform.folder, env={**os.environ, **variables}, capture_output=True, text=True, timeout=seconds, check=False
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
     assert platform.client(account).get("/v1/regencies").status == 200, "signed out on the way: the rest was refused with 401"
-    tested, cases = re.search(r"Tested: (\d+)", done.stdout), re.search(r"(\d+) generated", done.stdout)
+    return done.stdout
+
+
+def walk(platform: DeployedPlatform, account: str | None, phase: str, checks: str, examples: int, existing: dict[str, Any]) -> str:
+    """Send something to every operation; return a summary."""
+    said = schemathesis(platform, account, phase, checks, existing, "--max-examples", str(examples), "--seed", str(SEED))
+    tested, cases = re.search(r"Tested: (\d+)", said), re.search(r"(\d+) generated", said)
     assert tested is not None
     assert cases is not None
     described = platform.client().get("/openapi.json").body["paths"]
     described.pop("/openapi.json")  # schemathesis does not turn the document on itself
     assert int(tested[1]) == sum(len(METHODS & set(path)) for path in described.values()) - len(STREAMS), (
-        f"an operation was left out: {done.stdout}"
+        f"an operation was left out: {said}"
     )
     return f"{account or 'anonymous'}: {cases[1]} cases over {tested[1]} operations"
 
@@ -125,6 +138,46 @@ def test_anything_about_things_that_exist(
     account: str | None, examples: int, deployed_platform: DeployedPlatform, existing: dict[str, Any], figures: Figures
 ):
     figures(walk(deployed_platform, account, "examples,fuzzing", ANSWERS, examples, existing))
+
+
+@pytest.mark.parametrize(
+    ("account", "examples"),
+    [
+        pytest.param(f"officer@{TRIAL.regency}", 4, id="officer"),
+        pytest.param(ADMINISTRATOR, 60, id="administrator-thoroughly", marks=pytest.mark.thorough),
+        pytest.param(f"officer@{TRIAL.regency}", 60, id="officer-thoroughly", marks=pytest.mark.thorough),
+        pytest.param(None, 60, id="nobody-thoroughly", marks=pytest.mark.thorough),
+    ],
+)
+def test_whole_walks_along_the_documents_links(
+    account: str | None, examples: int, deployed_platform: DeployedPlatform, existing: dict[str, Any], figures: Figures
+):
+    """What one answer holds is what the next request names: a number is taken, called, served; a site is read, then changed."""
+    said = schemathesis(
+        deployed_platform, account, "stateful", ANSWERS, existing, "--max-examples", str(examples), "--seed", str(SEED), "--no-shrink"
+    )
+    walks, links = re.search(r"Scenarios:\s+(\d+)", said), re.search(r"API Links:\s+(\d+) covered", said)
+    assert walks is not None, said
+    assert links is not None, said
+    assert int(links[1]) > 0, "no link was followed"
+    figures(f"{account or 'anonymous'}: {walks[1]} walks, {links[1]} links covered")
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(2 * SECONDS + 600)
+@pytest.mark.parametrize(
+    ("account", "share"), [(ADMINISTRATOR, 0.4), (f"officer@{TRIAL.regency}", 0.3), (None, 0.2), (OPERATOR, 0.1)], ids=str
+)
+def test_at_random_for_as_long_as_is_wished(
+    account: str | None, share: float, deployed_platform: DeployedPlatform, existing: dict[str, Any], figures: Figures
+):
+    """New requests each time (`make fuzz-long`): what fails names its seed."""
+    seconds, seed = max(20, int(SECONDS * share)), secrets.randbelow(2**32)
+    options = ("--max-time", str(seconds), "--seed", str(seed), "--no-shrink")
+    said = schemathesis(deployed_platform, account, "fuzzing,stateful", ANSWERS, existing, *options, seconds=seconds + 400)
+    cases = re.search(r"(\d+) generated", said)
+    assert cases is not None, said
+    figures(f"{account or 'anonymous'}: {cases[1]} cases in {seconds} s, seed {seed}")
 
 
 def test_the_platform_has_survived_it(deployed_platform: DeployedPlatform):

@@ -80,6 +80,13 @@ REQUEST_PROBLEMS: dict[str, Problem] = {
         "Alamat yang ada tercantum di /openapi.json.",
         "The addresses that exist are listed in /openapi.json.",
     ),
+    "host_unknown": Problem(
+        421,
+        "Nama ini bukan nama MPP ini",
+        "This name is not one of this platform's",
+        "Gunakan alamat yang diumumkan MPP.",
+        "Use the address that the site has published.",
+    ),
     "method_not_allowed": Problem(
         405,
         "Metode tidak dapat dipakai pada alamat ini",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import resource
 import socket
 import subprocess
@@ -89,8 +90,9 @@ def command(port: int) -> list[str]:
 class EdgeProcess:
     """The server under test."""
 
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(command(0), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    def __init__(self, **options: Any) -> None:
+        environment = {**os.environ, "EDGE_OPTIONS": json.dumps(options)}
+        self.process = subprocess.Popen(command(0), cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.output = self.process.stdout
         line = self.output.readline()
@@ -126,6 +128,20 @@ def own_edge_process() -> Iterator[EdgeProcess]:
     edge = EdgeProcess()
     yield edge
     edge.stop()
+
+
+@pytest.fixture(scope="module")
+def edge_with() -> Iterator[Callable[..., EdgeProcess]]:
+    """Starts servers with settings of their own."""
+    started: list[EdgeProcess] = []
+
+    def start(**options: Any) -> EdgeProcess:
+        started.append(EdgeProcess(**options))
+        return started[-1]
+
+    yield start
+    for edge in started:
+        edge.stop()
 
 
 @pytest.fixture

@@ -8,11 +8,14 @@ import eventlet
 
 eventlet.monkey_patch()
 
+import json  # noqa: E402
+import os  # noqa: E402
 import signal  # noqa: E402 - after patching, as in every process of the platform
 import sys  # noqa: E402
 from typing import Any  # noqa: E402
 
 from gateway import protocol  # noqa: E402
+from gateway import server as listener  # noqa: E402
 from gateway.application import Application  # noqa: E402
 from gateway.authentication import AccessTokens  # noqa: E402
 from gateway.board.boards import Boards  # noqa: E402
@@ -22,7 +25,6 @@ from gateway.cors import Cors  # noqa: E402
 from gateway.page_sessions import PageSessions  # noqa: E402
 from gateway.rate_limit import RateLimits  # noqa: E402
 from gateway.routes import PAGE_ROUTES, ROUTES  # noqa: E402
-from gateway.server import HttpServer  # noqa: E402
 from services.chassis import logs  # noqa: E402
 from services.chassis.context import CallContext  # noqa: E402
 from services.chassis.probes import Probes  # noqa: E402
@@ -34,6 +36,8 @@ from tests.access_tokens import token_state  # noqa: E402
 SLOW_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 PATIENCE_SECONDS = 1
+OPTIONS = "EDGE_OPTIONS"
+"""A variable with settings that differ, as JSON, and with `most_connections`."""
 
 
 class ExampleServices:
@@ -48,7 +52,10 @@ class ExampleServices:
 
 def main(port: int) -> None:
     protocol.SECONDS_FOR_HEADERS = protocol.SECONDS_FOR_BODY = PATIENCE_SECONDS
-    settings = Settings(anonymous_rate="1000000/second", login_rate="1000000/second", log_level="WARNING")
+    protocol.SECONDS_FOR_ANSWER = 2 * PATIENCE_SECONDS
+    chosen = json.loads(os.environ.get(OPTIONS, "{}"))
+    listener.MOST_CONNECTIONS = chosen.pop("most_connections", listener.MOST_CONNECTIONS)
+    settings = Settings(**{"anonymous_rate": "1000000/second", "login_rate": "1000000/second", "log_level": "WARNING", **chosen})
     logs.configure(settings)
     services = ExampleServices()
     boards = Boards(services, StreamLimits(settings.most_streams, settings.most_streams_per_client))
@@ -65,7 +72,7 @@ def main(port: int) -> None:
         openapi={"id": b"{}", "en": b"{}"},
         boards=boards,
     )
-    server = HttpServer(Application((*ROUTES, *PAGE_ROUTES), surroundings), "127.0.0.1", port)
+    server = listener.HttpServer(Application((*ROUTES, *PAGE_ROUTES), surroundings), "127.0.0.1", port)
     server.start()
     stopping: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: stopping.append(number))
