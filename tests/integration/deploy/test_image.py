@@ -18,6 +18,7 @@ FOR_OPERATORS = (
     "deploy/native-env.sh",
     "deploy/new-env.sh",
     "deploy/proxy/",
+    "deploy/postgresql/",
     "deploy/rabbitmq/",
     "deploy/monitoring/",
     "deploy/benchmarks/",
