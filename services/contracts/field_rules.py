@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from services.contracts.redaction import without_numbers
+
 MOST_ERRORS = 50
 """So many errors are reported of one payload; a hostile body may break thousands of rules."""
 
@@ -233,6 +235,6 @@ def _walk(messages: Any, path: str) -> Iterator[tuple[str, str]]:
 def _joined(path: str, key: Any) -> str:
     if key == "_schema":
         return path
-    # A field name is the caller's text: it must survive UTF-8, JSON and a log line.
-    name = "".join(c if c.isprintable() else "?" for c in str(key)[:LONGEST_FIELD_NAME])
+    # A field name is the caller's text: it must survive UTF-8, JSON and a log line, and a NIK in it is not repeated.
+    name = without_numbers("".join(c if c.isprintable() else "?" for c in str(key)[:LONGEST_FIELD_NAME]))
     return f"{path}.{name}" if path else name

@@ -103,13 +103,17 @@ def test_a_person_waits_once_for_a_service_on_a_day(mall):
     assert again["number"] == "A-005", "who was refused has used no number"
 
 
-def test_the_same_person_at_two_kiosks_at_one_moment_gets_one_number(mall):
+def test_the_same_person_at_two_sites_at_one_moment_gets_one_number(mall):
+    """Within a site numbers are taken one after the other anyhow."""
+    other_site = f"{mall.site}-two"
+    mall.publish("site", {**mall.site_facts, "id": other_site})
+    mall.agency("CPL", "A", sites=(other_site,))
     together = threading.Barrier(6)
 
-    def take(_):
+    def take(number):
         together.wait(10)
         try:
-            return introduced(mall)["number"]
+            return introduced(mall, site=(mall.site, other_site)[number % 2])["number"]
         except Exception as error:  # noqa: BLE001
             return getattr(error, "code", error)
 
