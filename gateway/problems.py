@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from services.contracts.field_rules import Message
 from services.contracts.problems import PROBLEMS, field_errors
+from services.contracts.redaction import without_numbers
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -38,9 +39,9 @@ class Refusal(Exception):
 
 
 def invalid(code: str, field_name: str, rule: str, **parameters: Any) -> Refusal:
-    """Return the refusal of one field; ``rule`` is one of ``services.contracts.field_rules``."""
+    """Return the refusal of one field; ``rule`` is one of ``services.contracts.field_rules``. A NIK for a name is not repeated."""
     text = str(Message(rule, **parameters))
-    return Refusal(code, errors=[{"field": field_name, "rule": rule, "parameters": parameters, "message": text}])
+    return Refusal(code, errors=[{"field": without_numbers(field_name), "rule": rule, "parameters": parameters, "message": text}])
 
 
 @dataclass(frozen=True)
