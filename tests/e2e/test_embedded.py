@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +16,7 @@ from deploy.seed import documents
 from tests.e2e.first_tickets import take_call_and_serve
 from tests.platform.embedded import DEMO_PASSWORD, EmbeddedPlatform
 from tests.platform.journeys import LAMPUNG_TIMUR, take_number
-from tests.processes import eventually
+from tests.processes import CHECKOUT, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("not_at_midnight")]
 
@@ -31,6 +35,19 @@ ROLES = {
 
 def test_three_tickets_are_called_in_the_right_order_and_served(embedded_platform: EmbeddedPlatform):
     take_call_and_serve(embedded_platform.client(), embedded_platform.client("officer@lampung-timur"))
+
+
+def test_the_documented_client_takes_follows_calls_and_serves_a_number(embedded_platform: EmbeddedPlatform, tmp_path: Path):
+    """As it stands in the gateway's README, in a process of its own, with nothing installed."""
+    [program] = re.findall(r"```python\n(.*?)```", (CHECKOUT / "gateway" / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "client.py").write_text(program)
+    command = [sys.executable, "-I", str(tmp_path / "client.py")]
+    variables = {**os.environ, "MPP": f"http://127.0.0.1:{embedded_platform.port}", "PASSWORD": DEMO_PASSWORD}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    number, *said = done.stdout.splitlines()
+    assert re.fullmatch(r"number [A-Z]+-[0-9]{3} position [0-9]+", number)
+    assert said == ["not changed", "called to martapura-01 replayed", "completed", "ticket_state_conflict now completed"]
 
 
 def test_the_banner_names_addresses_accounts_and_a_first_request(embedded_platform: EmbeddedPlatform):
