@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.servers.postgres import PostgresServer
 from deploy.servers.rabbitmq import RabbitMQServer
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from tests.platform.deployment import DeployedPlatform
 
 FIGURE = "figure"
+
+# How quick an example is says more of what else the machine does than of the code.
+settings.register_profile("mpp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mpp")
 
 
 @pytest.fixture(scope="session")

@@ -123,7 +123,7 @@ def payloads(schema: Schema) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("direction", ["consumed", "produced"])
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_called_compatible_is_taken(direction: Direction, data: st.DataObject) -> None:
     closed = direction == "consumed"
     old = data.draw(schemas(closed=closed), label="old")
@@ -140,7 +140,7 @@ BOUNDS = (("minLength", "maxLength"), ("minimum", "maximum"), ("minItems", "maxI
 
 @pytest.mark.parametrize("direction", ["consumed", "produced"])
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_change_is_no_break(direction: Direction, data: st.DataObject) -> None:
     schema = data.draw(schemas(closed=direction == "consumed"))
     assert incompatibilities(schema, copy.deepcopy(schema), direction) == []

@@ -8,7 +8,7 @@ from itertools import permutations
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from sqlalchemy.exc import ProgrammingError
 
 from services.chassis.database import Database
@@ -49,7 +49,7 @@ def shared_notification(new_notification):
     return new_notification()
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80)
 @given(deliveries())
 def test_notices_follow_from_what_was_heard_and_not_from_its_order(shared_notification, drawn):
     _, arriving = drawn

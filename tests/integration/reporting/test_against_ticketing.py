@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from services.chassis.database import Database
@@ -118,7 +118,7 @@ def hear(replica: Reporting, envelopes: list[Any]) -> None:
         assert inbox.receive(envelope) in ("handled", "duplicate")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(st.integers(10, 70), st.booleans(), st.integers(0, 2**32))
 def test_figures_equal_a_count_of_the_raw_tickets(far_apart, steps, closes, seed):
     province, regency, replicas = far_apart

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from services.chassis.database import Database
 from services.chassis.errors import DomainError
@@ -206,7 +206,7 @@ def shared_reporting(new_reporting):
     return new_reporting()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(deliveries(most=8))
 def test_figures_equal_those_of_another_calculation(shared_reporting, drawn):
     told, arriving = drawn

@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from sqlalchemy.exc import ProgrammingError
 
 from services.chassis.database import Database
@@ -35,7 +35,7 @@ def shared_reporting(new_reporting):
     return new_reporting()
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80)
 @given(deliveries())
 def test_stored_facts_equal_a_recomputation_from_the_raw_events(shared_reporting, drawn):
     told, arriving = drawn

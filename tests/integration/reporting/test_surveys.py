@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
@@ -270,7 +270,7 @@ def shared_reporting(new_reporting):
 scores = st.dictionaries(st.sampled_from(ELEMENTS), st.integers(1, 4), min_size=1)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(st.lists(scores | st.just(FOURS), max_size=12))
 def test_the_report_equals_a_calculation_from_the_answers(shared_reporting, given_scores):
     shared_reporting.forget()

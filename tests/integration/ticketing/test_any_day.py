@@ -67,5 +67,5 @@ def test_one_after_the_other_as_the_model_says(new_mall, clock):
     checks = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
     # Making a failing day smaller takes minutes with a real database: add Phase.shrink when there is one to look at.
     phases = (Phase.explicit, Phase.reuse, Phase.generate)
-    options = settings(max_examples=30, stateful_step_count=50, deadline=None, phases=phases, suppress_health_check=checks)
+    options = settings(max_examples=30, stateful_step_count=50, phases=phases, suppress_health_check=checks)
     run_state_machine_as_test(HereAndNow, settings=options)
