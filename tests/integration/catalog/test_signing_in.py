@@ -1,6 +1,5 @@
 """Signing in: who is known by which password, and what a refusal does not tell."""
 
-import statistics
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -173,17 +172,18 @@ def forgive(staffed, username):
 
 def test_an_unknown_name_takes_as_long_as_a_wrong_password(staffed):
     def seconds(username):
-        started = time.perf_counter()
+        """Of the processor: what else the machine does counts for nobody."""
+        started = time.process_time()
         refused = refusal(staffed, username, "something else")
-        taken = time.perf_counter() - started
+        taken = time.process_time() - started
         assert refused == ("credentials_invalid", {})
         forgive(staffed, username)
         return taken
 
     names = [f"sari@{staffed.regency}", f"nobody@{staffed.regency}", "nobody", "nobody@platform"]
-    known, *unknown = ([seconds(name) for _ in range(9)] for name in names)
-    for durations in unknown:
-        assert statistics.median(durations) > statistics.median(known) / 2
+    rounds = [[seconds(name) for name in names] for _ in range(9)]
+    known, *unknown = (min(durations) for durations in zip(*rounds, strict=True))
+    assert all(least > known / 2 for least in unknown), (known, unknown)
 
 
 @pytest.fixture
