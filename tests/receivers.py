@@ -67,7 +67,11 @@ class HttpReceiver:
                 super().setup()
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                length = int(self.headers.get("Content-Length", 0))
+                body = self.rfile.read(length)
+                if len(body) < length:  # its sender was killed on the way: nothing has arrived
+                    self.close_connection = True
+                    return
                 posted = Posted(self.path, {name.lower(): value for name, value in self.headers.items()}, body, time.time())
                 receiver.posted.append(posted)
                 receiver._answer(self, receiver.reply(posted))
